@@ -84,7 +84,8 @@ type Batch struct {
 // AnyRev as the guard of a Put or Delete means: whatever is there now.
 const AnyRev int64 = -1
 
-// Put creates or replaces a document.
+// Put creates or replaces a document. Revisions count up by one from 1, so
+// after a Put guarded by revision n the document has revision n+1.
 type Put struct {
 	Collection, ID string
 	Rev            int64 // the revision it replaces; 0: must not exist yet; AnyRev
