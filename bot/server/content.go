@@ -1,0 +1,55 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+
+	"petrel/engine"
+	"petrel/engine/pipeline"
+	"petrel/engine/runners"
+	httprunner "petrel/engine/runners/http"
+	"petrel/engine/runners/noop"
+	"petrel/engine/runners/shell"
+	"petrel/packs"
+	"petrel/packs/builtin"
+)
+
+// runners lists every kind of action that this program can carry out.
+func (s *Server) runners() []runners.Runner {
+	return []runners.Runner{
+		shell.NewCommand(shell.Options{}), shell.NewScript(shell.Options{}),
+		httprunner.New(httprunner.Options{}), noop.New(), s.chat.PostMessage(),
+	}
+}
+
+// loadPacks reads the packs and registers them. What is wrong with a pack is
+// logged with its place and keeps no other pack from working.
+func (s *Server) loadPacks(ctx context.Context, specs []engine.Runner) error {
+	unpacked := filepath.Join(s.cfg.DataDir, "packs", "builtin")
+	if err := builtin.Unpack(unpacked); err != nil {
+		return fmt.Errorf("unpack the built-in packs: %w", err)
+	}
+	var sources []packs.Source
+	for _, dir := range s.cfg.Packs {
+		sources = append(sources, packs.Dir(dir))
+	}
+	sources = append(sources, packs.Dir(unpacked))
+	content := packs.Load(ctx, sources, specs)
+	for _, p := range content.Problems {
+		s.log.Warn("pack content left out", "where", fmt.Sprintf("%s:%d", p.File, p.Line), "problem", p.Message)
+	}
+	s.library = packs.NewLibrary(s.store, specs)
+	if err := s.library.Register(ctx, content); err != nil {
+		return fmt.Errorf("register the packs: %w", err)
+	}
+	s.log.Info("packs registered", "packs", len(content.Packs), "actions", len(content.Actions),
+		"rules", len(content.Rules), "aliases", len(content.Aliases), "problems", len(content.Problems))
+	return nil
+}
+
+// catalog is the library as the pipeline sees it.
+type catalog struct{ library *packs.Library }
+
+// Current implements pipeline.Catalog.
+func (c catalog) Current() pipeline.Content { return c.library.Snapshot() }
