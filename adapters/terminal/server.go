@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -174,7 +175,7 @@ func (s *Server) Send(ctx context.Context, m adapters.Message) (adapters.Ref, er
 		return adapters.Ref{}, fmt.Errorf("send: %w", err)
 	}
 	m.To = adapters.Target{Channel: channel, Thread: e.Thread, Private: e.Private}
-	e.Message = &m
+	e.Message = clone(m)
 	if e, _, err = s.post(ctx, e, ""); err != nil {
 		return adapters.Ref{}, fmt.Errorf("send: %w", sendError(m.Key, err))
 	}
@@ -198,12 +199,21 @@ func (s *Server) Update(ctx context.Context, ref adapters.Ref, m adapters.Messag
 		return fmt.Errorf("update message %s: it is a line of %s", ref.Message, e.From.Name)
 	}
 	m.To, m.Key, m.InReplyTo = e.Message.To, e.Message.Key, cmp.Or(m.InReplyTo, e.Message.InReplyTo)
-	e.Message, e.Rev, e.Edited = &m, e.Rev+1, s.now()
+	e.Message, e.Rev, e.Edited = clone(m), e.Rev+1, s.now()
 	if err := s.opt.Journal.Replace(ctx, e); err != nil {
 		return fmt.Errorf("update message %s: %w", ref.Message, updateError(err))
 	}
 	s.show(Frame{Is: IsUpdate, Entry: &e})
 	return nil
+}
+
+// clone copies a message: the caller may go on changing its own.
+func clone(m adapters.Message) *adapters.Message {
+	m.Blocks, m.Buttons = slices.Clone(m.Blocks), slices.Clone(m.Buttons)
+	for i := range m.Blocks {
+		m.Blocks[i].Fields = slices.Clone(m.Blocks[i].Fields)
+	}
+	return &m
 }
 
 // sendError says what may be done about a failed append. Without a key a second
