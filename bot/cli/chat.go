@@ -88,4 +88,3 @@ func reachable(ctx context.Context, cfg *config.Config) bool {
 	}
 	return conn.Close() == nil
 }
-
