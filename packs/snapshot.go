@@ -65,8 +65,7 @@ func (s *Snapshot) Alias(ref string) (*AliasRecord, bool) { a, ok := s.aliases[r
 // AliasTable returns all aliases, ready for matching.
 func (s *Snapshot) AliasTable() *aliases.Table { return s.table }
 
-// AliasProblems tells what is wrong with the aliases taken together, such as
-// two that one message fits equally well.
+// AliasProblems names the aliases that were left out of the table, and why.
 func (s *Snapshot) AliasProblems() []aliases.Problem { return s.problems }
 
 // Replaced is closed when a newer snapshot is there.
