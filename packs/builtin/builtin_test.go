@@ -4,12 +4,15 @@ import (
 	"context"
 	"encoding/json"
 	"io/fs"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
+	"petrel/aliases"
 	"petrel/engine"
 	"petrel/packs"
 )
@@ -64,6 +67,44 @@ func TestNothingIsWrong(t *testing.T) {
 		}
 		if !found {
 			t.Errorf("there is no trigger type %s", ref)
+		}
+	}
+}
+
+// The commands of the built-in packs, as people type them.
+func TestCommands(t *testing.T) {
+	table, problems := aliases.NewTable(load(t).Definitions())
+	if len(problems) > 0 || len(table.Lint()) > 0 {
+		t.Errorf("aliases are not clean: %v %v", problems, table.Lint())
+	}
+	for _, tt := range []struct{ command, want string }{
+		{"run date on localhost", "core.run_local cmd=date"},
+		{"run date", "core.run_local cmd=date"},
+		{"run date on  localhost ", "core.run_local cmd=date"},
+		{"run date on web1", ""},
+		{`run echo "a b" on localhost`, `core.run_local cmd=echo "a b"`},
+		{"run echo 'x'", "core.run_local cmd=echo 'x'"},
+		{"run make CC=gcc on localhost", "core.run_local cmd=make CC=gcc"},
+		{"run echo on localhost on localhost", "core.run_local cmd=echo on localhost"},
+		{"run for i in 1 2; do\n echo $i\ndone", "core.run_local cmd=for i in 1 2; do\n echo $i\ndone"},
+		{"run", ""},
+		{"echo hi there", "core.echo message=hi there"},
+		{`echo "hi"`, `core.echo message="hi"`},
+		{"greet ann", "examples.greet name=ann"},
+		{"greet ann in french times=2 shout=true", "examples.greet language=french name=ann shout=true times=2"},
+		{"say hello all in #ops", "chatops.say channel=#ops message=hello all"},
+		{"say hello in town", ""},
+		{"http get http://localhost/x", "core.http_get url=http://localhost/x"},
+	} {
+		got := ""
+		if m, err := table.Resolve(tt.command); err == nil {
+			got = m.Alias.Ref
+			for _, name := range slices.Sorted(maps.Keys(m.Params)) {
+				got += " " + name + "=" + *m.Params[name]
+			}
+		}
+		if got != tt.want {
+			t.Errorf("%q means %q, want %q", tt.command, got, tt.want)
 		}
 	}
 }
