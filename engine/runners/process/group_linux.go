@@ -53,15 +53,14 @@ func (g *group) String() string {
 func (g *group) signal(sig syscall.Signal) {
 	// Whom a dead parent would hide is looked for first.
 	members := g.members()
+	_ = unix.Kill(-g.leader, sig) // tells nothing about those whom it left out
 	var refused []string
-	if unix.Kill(-g.leader, sig) == unix.EPERM {
-		refused = append(refused, strconv.Itoa(-g.leader))
-	}
 	for _, m := range members {
+		own := sig
 		if m.pgrp == g.leader {
-			continue
+			own = 0 // it has the signal, if it takes one from us
 		}
-		if unix.Kill(m.pid, sig) == unix.EPERM {
+		if unix.Kill(m.pid, own) == unix.EPERM {
 			refused = append(refused, strconv.Itoa(m.pid))
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -62,11 +63,10 @@ func (r *recorder) await(t *testing.T, s runners.Stream, want string) string {
 	}
 }
 
-var executions int
+var executions atomic.Int64
 
 func job(rec *recorder, pairs ...any) runners.Job {
-	executions++
-	id := fmt.Sprintf("%024x", time.Now().UnixNano()+int64(executions))
+	id := fmt.Sprintf("%012x%012x", os.Getpid(), executions.Add(1))
 	return runners.Job{
 		Execution: &engine.Execution{ID: id},
 		Action:    &engine.Action{Ref: "test.it", Pack: "test"},

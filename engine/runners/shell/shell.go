@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"strings"
 	"time"
 
@@ -133,6 +134,9 @@ func run(ctx context.Context, job runners.Job, s settings, args []string, o Opti
 		Args: args, Dir: s.cwd, Env: s.env, Marker: s.marker,
 		Stdout: stdout, Stderr: stderr,
 		Grace: o.Grace, Drain: o.Drain,
+	}
+	if sudo, err := exec.LookPath("sudo"); err == nil {
+		cmd.Elevate = []string{sudo, "-n", "--"} // the action may have called it
 	}
 	if s.sudo != nil {
 		if err := s.sudo.wrap(&cmd); err != nil {

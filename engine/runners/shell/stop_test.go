@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -117,6 +118,36 @@ func TestTermLetsTheActionCleanUp(t *testing.T) {
 	}
 	if _, err := os.Stat(file); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestRootsProcessesAreEndedToo(t *testing.T) {
+	if os.Geteuid() == 0 {
+		t.Skip("needs a user other than root: root may signal everybody")
+	}
+	if err := exec.Command("sudo", "-n", "true").Run(); err != nil {
+		t.Skip("needs a sudo that asks for no password")
+	}
+	const script = `setsid sleep 301 & trap "" TERM; id -u; sleep 302 & echo left; while :; do sleep 0.1; done`
+	for name, params := range map[string][]any{
+		"parameter sudo":      {"cmd", script, "sudo", true},
+		"sudo in the command": {"cmd", "sudo -n -E bash -c " + Quote(script) + "; true"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			rec := newRecorder()
+			ctx, cancel := context.WithCancelCause(t.Context())
+			go func() {
+				rec.await(t, runners.Stdout, "left")
+				cancel(runners.ErrCanceled)
+			}()
+			out, err := NewCommand(Options{Grace: 200 * time.Millisecond}).Run(ctx, job(rec, params...))
+			if status, s := finish(t, out, err); status != engine.Canceled || s.Stdout != "0\nleft" {
+				t.Errorf("%s %s", status, out.Result)
+			}
+			if found, err := exec.Command("pgrep", "-f", "sleep 30[12]").Output(); err == nil {
+				t.Errorf("left: %s", found)
+			}
+		})
 	}
 }
 

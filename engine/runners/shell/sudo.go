@@ -43,7 +43,6 @@ func (s *sudo) wrap(c *process.Command) error {
 		c.Args = []string{"bash", "-c", quoteAll(c.Args)}
 	}
 	args := []string{path}
-	c.Elevate = []string{path, "-n", "--"}
 	if s.password != "" {
 		args = append(args, "-S")
 		c.Stdin = []byte(s.password + "\n")
