@@ -16,6 +16,12 @@ var (
 	ErrLeaseLost = errors.New("lease lost")
 	// ErrUnavailable: the store cannot be reached or refuses writes now.
 	ErrUnavailable = errors.New("store unavailable")
+	// ErrInvalid: the request can never succeed; a mistake of the caller.
+	ErrInvalid = errors.New("invalid")
+	// ErrTooLarge: a body is over MaxBody or MaxBlob.
+	ErrTooLarge = errors.New("too large")
+	// ErrNewer: the data was written by a newer version of the program.
+	ErrNewer = errors.New("written by a newer version")
 	// ErrClosed: the backend was closed.
 	ErrClosed = errors.New("store closed")
 )

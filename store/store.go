@@ -17,9 +17,10 @@ import (
 // or refuses writes; the caller may try again later, nothing was half done.
 type Backend interface {
 	// Commit applies a batch, all of it or none of it, and returns once it is
-	// durable. It fails with *ConflictError when a guarded revision has moved
-	// on, *DuplicateError when a claim is taken, ErrLeaseLost when an item that
-	// the batch acknowledges is no longer held by this lease.
+	// durable. It fails with ErrLeaseLost when an item that the batch
+	// acknowledges is no longer held by this lease, *DuplicateError when a claim
+	// is taken, *ConflictError when a guarded revision has moved on; they are
+	// looked for in this order. ctx counts only while the batch waits in line.
 	Commit(ctx context.Context, b *Batch) error
 
 	// Get returns one document, or ErrNotFound.
@@ -37,7 +38,8 @@ type Backend interface {
 	Lease(ctx context.Context, r LeaseRequest) ([]Item, error)
 
 	// Extend moves the end of the leases on the given items to now+ttl. Items
-	// whose lease was lost are returned, so that their work can be stopped.
+	// whose lease was lost are returned, so that their work can be stopped. A
+	// lease that has run out but was not given to anybody else may be renewed.
 	Extend(ctx context.Context, items []Item, ttl time.Duration) (lost []Item, err error)
 
 	// Release hands an item back unfinished; it is due again after delay and
@@ -70,7 +72,9 @@ type Backend interface {
 	Close() error
 }
 
-// Batch is a set of changes that happen together or not at all.
+// Batch is a set of changes that happen together or not at all. They take
+// effect in this order: Acks, Claims, Puts, Deletes, Pushes, Blobs, Events, each
+// in the order of its slice.
 type Batch struct {
 	Puts    []Put
 	Deletes []Delete
@@ -84,7 +88,8 @@ type Batch struct {
 // AnyRev as the guard of a Put or Delete means: whatever is there now.
 const AnyRev int64 = -1
 
-// Put creates or replaces a document.
+// Put creates or replaces a document. A new document gets revision 1, each
+// later Put adds one.
 type Put struct {
 	Collection, ID string
 	Rev            int64 // the revision it replaces; 0: must not exist yet; AnyRev
@@ -109,8 +114,8 @@ type Push struct {
 	Queue string
 	ID    string    // what the item is about, usually a document ID
 	Lane  int       // 0..MaxLane; lower lanes are served first (but see LeaseRequest)
-	Group string    // items of one group are handed out one at a time, in push order
-	At    time.Time // not before; zero means now
+	Group string    // items of one group of the queue are handed out one at a time, in push order
+	At    time.Time // not before; zero means now. The first of a group holds up those behind it
 	Body  []byte    // small; the document is the truth
 }
 
@@ -144,13 +149,15 @@ type Event struct {
 }
 
 // Claim takes a key once: the ID of an inbound delivery. Value is handed to
-// later claimants in a *DuplicateError.
+// later claimants in a *DuplicateError. After TTL the key is free again; TTL 0
+// keeps it for ever.
 type Claim struct {
 	Key, Value string
 	TTL        time.Duration
 }
 
-// Blob is a large value that is kept apart from documents, compressed.
+// Blob is a large value that is kept apart from documents, compressed. One with
+// an ID that exists replaces it.
 type Blob struct {
 	ID   string
 	Body []byte
@@ -165,7 +172,8 @@ type Record struct {
 }
 
 // Query selects documents of a collection. With Index set, those filed under
-// Value, ordered by their Sort key; otherwise all, ordered by ID.
+// Value, ordered by their Sort key; otherwise all, ordered by ID, which is then
+// also what From and To are compared with.
 type Query struct {
 	Collection   string
 	Index, Value string
@@ -182,7 +190,8 @@ type Page struct {
 	Next    string
 }
 
-// QueueStats counts the items of a queue.
+// QueueStats counts the items of a queue. Ready includes those that are due but
+// wait behind another item of their group.
 type QueueStats struct {
 	Ready, Leased, Delayed int
 	Oldest                 time.Time // when the oldest ready item was pushed
