@@ -76,7 +76,7 @@ func (c *Chat) tell(ctx context.Context, item store.Item, n pipeline.Notice) err
 // aliasOf returns the alias behind an execution; without one, plain settings.
 func (c *Chat) aliasOf(e *engine.Execution) *aliases.Definition {
 	if ref := e.Context.ActionAlias; ref != nil {
-		if alias, ok := c.catalog().Aliases().Get(ref.Ref); ok {
+		if alias, ok := c.catalog().AliasTable().Get(ref.Ref); ok {
 			return alias
 		}
 	}

@@ -19,7 +19,7 @@ import (
 
 // Catalog is the registered content as the conversation needs it.
 type Catalog interface {
-	Aliases() *aliases.Table
+	AliasTable() *aliases.Table
 	Action(ref string) (*engine.Action, bool)
 	Runner(name string) (*engine.Runner, bool)
 }
@@ -162,7 +162,7 @@ func (c *Chat) address(e adapters.Event) (string, bool) {
 // match finds the alias that a command means. Several equally good ones are the
 // responder's matter, as is none at all.
 func (c *Chat) match(p *command) {
-	m, err := c.catalog().Aliases().Resolve(p.Text)
+	m, err := c.catalog().AliasTable().Resolve(p.Text)
 	if err != nil {
 		return
 	}

@@ -27,7 +27,7 @@ func (c *Chat) respond(ctx context.Context, inst *engine.TriggerInstance) (pipel
 	if cmd.Alias == "" {
 		return c.reply(inst, cmd, adapters.StateRefused, c.notUnderstood(cmd.Text)...)
 	}
-	alias, ok := c.catalog().Aliases().Get(cmd.Alias)
+	alias, ok := c.catalog().AliasTable().Get(cmd.Alias)
 	if !ok || !alias.Enabled {
 		return c.reply(inst, cmd, adapters.StateRefused, paragraph("The command %s is not there any more.", cmd.Alias))
 	}
@@ -175,7 +175,7 @@ func helpRequest(text string) (filter string, ok bool) {
 
 // help lists the commands that the filter selects.
 func (c *Chat) help(filter string) []adapters.Block {
-	lines := c.catalog().Aliases().Help(filter)
+	lines := c.catalog().AliasTable().Help(filter)
 	if len(lines) == 0 {
 		return []adapters.Block{paragraph("No available commands match %s. Say `%shelp` to see all of them.", filter, c.prefix)}
 	}
@@ -191,7 +191,7 @@ func (c *Chat) help(filter string) []adapters.Block {
 
 // notUnderstood says why a command fits no alias and what comes near.
 func (c *Chat) notUnderstood(text string) []adapters.Block {
-	_, err := c.catalog().Aliases().Resolve(text)
+	_, err := c.catalog().AliasTable().Resolve(text)
 	var ambiguous *aliases.AmbiguousError
 	if errors.As(err, &ambiguous) {
 		var list strings.Builder

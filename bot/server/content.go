@@ -3,12 +3,10 @@ package server
 import (
 	"context"
 	"fmt"
-	"path/filepath"
 
 	"petrel/engine"
 	"petrel/engine/pipeline"
 	"petrel/engine/runners"
-	httprunner "petrel/engine/runners/http"
 	"petrel/engine/runners/noop"
 	"petrel/engine/runners/shell"
 	"petrel/packs"
@@ -19,32 +17,32 @@ import (
 func (s *Server) runners() []runners.Runner {
 	return []runners.Runner{
 		shell.NewCommand(shell.Options{}), shell.NewScript(shell.Options{}),
-		httprunner.New(httprunner.Options{}), noop.New(), s.chat.PostMessage(),
+		noop.Runner{}, s.chat.PostMessage(),
 	}
 }
 
 // loadPacks reads the packs and registers them. What is wrong with a pack is
 // logged with its place and keeps no other pack from working.
 func (s *Server) loadPacks(ctx context.Context, specs []engine.Runner) error {
-	unpacked := filepath.Join(s.cfg.DataDir, "packs", "builtin")
-	if err := builtin.Unpack(unpacked); err != nil {
+	unpacked, err := builtin.Unpack(s.cfg.DataDir)
+	if err != nil {
 		return fmt.Errorf("unpack the built-in packs: %w", err)
 	}
 	var sources []packs.Source
 	for _, dir := range s.cfg.Packs {
 		sources = append(sources, packs.Dir(dir))
 	}
-	sources = append(sources, packs.Dir(unpacked))
-	content := packs.Load(ctx, sources, specs)
+	content := packs.Load(ctx, append(sources, packs.Dir(unpacked)), specs)
 	for _, p := range content.Problems {
-		s.log.Warn("pack content left out", "where", fmt.Sprintf("%s:%d", p.File, p.Line), "problem", p.Message)
+		s.log.Warn("there is something wrong in a pack", "problem", p.String())
 	}
-	s.library = packs.NewLibrary(s.store, specs)
-	if err := s.library.Register(ctx, content); err != nil {
-		return fmt.Errorf("register the packs: %w", err)
+	s.library = packs.NewLibrary(s.store)
+	changes, err := s.library.Register(ctx, content)
+	if err != nil {
+		return err
 	}
-	s.log.Info("packs registered", "packs", len(content.Packs), "actions", len(content.Actions),
-		"rules", len(content.Rules), "aliases", len(content.Aliases), "problems", len(content.Problems))
+	s.log.Info("packs registered", "packs", len(content.Packs), "actions", len(content.Actions), "rules", len(content.Rules),
+		"aliases", len(content.Aliases), "changed", len(changes), "problems", len(content.Problems))
 	return nil
 }
 

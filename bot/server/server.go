@@ -116,8 +116,10 @@ func (s *Server) assemble(ctx context.Context) error {
 		APIURL: "http://" + s.cfg.HTTP.Listen + "/api/v1",
 	})
 	s.timers = &sensors.Timers{
-		Rules:   func() []engine.Rule { return s.library.Snapshot().Rules() },
-		Changed: s.library.Changed,
+		Rules: func() ([]*engine.Rule, <-chan struct{}) {
+			content := s.library.Snapshot()
+			return content.Rules(), content.Replaced()
+		},
 		Fire: func(ctx context.Context, t sensors.Tick) error {
 			_, err := s.service.Dispatch(ctx, pipeline.Dispatch{
 				Trigger: t.Trigger, Key: t.Key, Payload: t.Payload, DeliveryID: t.DeliveryID, TraceTag: t.TraceTag, Lane: engine.LaneTimer,

@@ -41,7 +41,7 @@ func compileContent(content Content) *compiled {
 			continue
 		}
 		k := triggerKey{rule.Trigger.Type, key}
-		c.rules[k] = append(c.rules[k], &rule)
+		c.rules[k] = append(c.rules[k], rule)
 	}
 	return c
 }

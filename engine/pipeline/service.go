@@ -32,7 +32,7 @@ type Catalog interface {
 type Content interface {
 	Action(ref string) (*engine.Action, bool)
 	Runner(name string) (*engine.Runner, bool)
-	Rules() []engine.Rule
+	Rules() []*engine.Rule
 }
 
 // Responder answers trigger instances of its type beside the rules: the alias

@@ -28,10 +28,9 @@ type Tick struct {
 // Timers fires the timers that enabled rules ask for. Rules with equal
 // parameters share one timer.
 type Timers struct {
-	// Rules returns the present rules; Changed returns a channel that is closed
-	// when they change.
-	Rules   func() []engine.Rule
-	Changed func() <-chan struct{}
+	// Rules returns the present rules and a channel that is closed when there
+	// are others.
+	Rules func() (rules []*engine.Rule, replaced <-chan struct{})
 	// Fire makes a tick durable.
 	Fire   func(ctx context.Context, t Tick) error
 	Logger *slog.Logger
@@ -56,11 +55,9 @@ const retryAfter = time.Second
 func (t *Timers) Run(ctx context.Context) error {
 	t.active = make(map[timerID]*timer)
 	for {
-		changed := t.Changed() // before reading the rules, lest a change be missed
-		t.update(time.Now())
-		if err := t.fireUntil(ctx, changed); err != nil {
-			return err
-		}
+		rules, replaced := t.Rules()
+		t.update(rules, time.Now())
+		t.fireUntil(ctx, replaced)
 		if ctx.Err() != nil {
 			return nil
 		}
@@ -68,7 +65,7 @@ func (t *Timers) Run(ctx context.Context) error {
 }
 
 // fireUntil fires what is due until the rules change or ctx ends.
-func (t *Timers) fireUntil(ctx context.Context, changed <-chan struct{}) error {
+func (t *Timers) fireUntil(ctx context.Context, replaced <-chan struct{}) {
 	for {
 		var due <-chan time.Time
 		var alarm *time.Timer
@@ -78,7 +75,7 @@ func (t *Timers) fireUntil(ctx context.Context, changed <-chan struct{}) error {
 		}
 		select {
 		case <-ctx.Done():
-		case <-changed:
+		case <-replaced:
 		case <-due:
 		}
 		if alarm != nil {
@@ -86,9 +83,9 @@ func (t *Timers) fireUntil(ctx context.Context, changed <-chan struct{}) error {
 		}
 		select {
 		case <-ctx.Done():
-			return nil
-		case <-changed:
-			return nil
+			return
+		case <-replaced:
+			return
 		default:
 			t.fire(ctx, time.Now())
 		}
@@ -107,9 +104,9 @@ func (t *Timers) earliest() (time.Time, bool) {
 
 // update brings the active timers in line with the rules. A timer that stays
 // keeps its next tick.
-func (t *Timers) update(now time.Time) {
+func (t *Timers) update(rules []*engine.Rule, now time.Time) {
 	wanted := make(map[timerID]*timer)
-	for _, rule := range t.Rules() {
+	for _, rule := range rules {
 		switch rule.Trigger.Type {
 		case engine.TriggerIntervalTimer, engine.TriggerDateTimer, engine.TriggerCronTimer:
 		default:
