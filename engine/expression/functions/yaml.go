@@ -16,7 +16,8 @@ import (
 const (
 	maxYAML      = 16 << 20
 	maxYAMLDepth = 200
-	yamlWidth    = 80 // PyYAML folds lines beyond it
+	yamlWidth    = 80  // PyYAML folds lines beyond it
+	maxSimpleKey = 122 // code points; PyYAML's 128 count the tag as well
 )
 
 func toYAML(_ *Call, a []any) (any, error) {
@@ -167,7 +168,7 @@ func (w *yamlWriter) mapping(d *value.Dict) error {
 		v, _ := d.Get(k)
 		w.newLine()
 		s, plain, err := yamlText(k)
-		simple := err == nil && utf8.RuneCountInString(s) < 128 && !strings.ContainsAny(s, "\n\u0085\u2028\u2029")
+		simple := err == nil && s != "" && utf8.RuneCountInString(s) <= maxSimpleKey && !strings.ContainsAny(s, "\n\u0085\u2028\u2029")
 		if simple {
 			w.scalar(s, plain, place{mapping: true, key: true})
 			w.indicator(":", false, false, false)
