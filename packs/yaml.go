@@ -25,11 +25,18 @@ type file struct {
 }
 
 func (f *file) report(line int, format string, args ...any) {
-	f.problems = append(f.problems, Problem{File: f.name, Line: line, Message: fmt.Sprintf(format, args...)})
+	f.add(Problem{File: f.name, Line: line, Message: fmt.Sprintf(format, args...)})
 }
 
 func (f *file) warn(line int, format string, args ...any) {
-	f.problems = append(f.problems, Problem{File: f.name, Line: line, Message: fmt.Sprintf(format, args...), Warning: true})
+	f.add(Problem{File: f.name, Line: line, Message: fmt.Sprintf(format, args...), Warning: true})
+}
+
+// add keeps a problem once, however often its field is looked at.
+func (f *file) add(p Problem) {
+	if !slices.Contains(f.problems, p) {
+		f.problems = append(f.problems, p)
+	}
 }
 
 // failed reports whether anything makes the file unusable.
