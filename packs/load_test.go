@@ -89,6 +89,7 @@ func TestProblems(t *testing.T) {
 		{"empty name", "actions/a.yaml", "runner_type: noop\nname: ' '\n", "2: name is empty; every action has one"},
 		{"number as name", "actions/a.yaml", "runner_type: noop\nname: 0x10\n", "2: name must be text, but is the number 16; put it in quotes"},
 		{"boolean as name", "actions/a.yaml", "runner_type: noop\nname: yes\n", "2: name must be text, but is true; put it in quotes"},
+		{"several", "actions/a.yaml", "name: ' '\nenabled: 5\nrunner_type: [x]\n", "1: name is empty; every action has one|2: enabled must be true or false, but is the number 5|3: runner_type must be text, but is a list"},
 		{"control characters", "actions/a.yaml", "runner_type: noop\nname: \"a\\0b\"\n", `2: name "a\x00b" holds control characters; write plain text`},
 		{"other pack", "actions/a.yaml", action + "pack: q\n", `3: pack is "q", but this folder is pack "p"; write that or remove the line`},
 		{"tags", "actions/a.yaml", action + "tags: [a]\n", "3: tags must be a list of {name: ..., value: ...} with texts"},
@@ -161,7 +162,8 @@ func TestProblems(t *testing.T) {
 		// The manifest
 		{"pack incomplete", "pack.yaml", "ref: p\n", "1: name is missing; give the pack a name|1: description is missing; say in a sentence what the pack is for|1: author is missing; name its author|1: version is missing; give one of the form 1.2.3"},
 		{"version", "pack.yaml", "name: p\ndescription: d\nauthor: a\nversion: 1.0\n", `4: version "1.0" is not of the form 1.2.3, 1.2.3-rc1 or 1.2.3+build`},
-		{"version list", "pack.yaml", "name: p\ndescription: d\nauthor: a\nversion: [1]\n", "4: version must be text, but is a list|4: version \"\" is not of the form 1.2.3, 1.2.3-rc1 or 1.2.3+build"},
+		{"empty version", "pack.yaml", "name: p\ndescription: d\nauthor: a\nversion: ''\n", `4: version "" is not of the form 1.2.3, 1.2.3-rc1 or 1.2.3+build`},
+		{"version list", "pack.yaml", "name: p\ndescription: d\nauthor: a\nversion: [1]\n", "4: version must be text, but is a list"},
 		{"ref", "pack.yaml", goodPack + "ref: My-Pack\n", `5: ref "My-Pack" may hold only a-z, 0-9 and _`},
 		{"reserved ref", "pack.yaml", goodPack + "ref: _global\n", "5: ref _global is reserved; choose another"},
 		{"stackstorm version", "pack.yaml", goodPack + "stackstorm_version: 3.0.0\n", `5: stackstorm_version "3.0.0" is not a list of requirements such as ">=3.0.0, <4.0.0"`},

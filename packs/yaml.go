@@ -210,8 +210,11 @@ func (o *object) must(name, hint string) string {
 		o.file.report(o.lineOf(name), "%s is missing; %s", o.at(name), hint)
 		return ""
 	}
-	s := o.text(name)
-	if strings.TrimSpace(s) == "" && !o.file.failed() {
+	s, ok := o.file.text(o.fields[name].value)
+	switch {
+	case !ok:
+		o.mismatch(name, "text")
+	case strings.TrimSpace(s) == "":
 		o.file.report(o.lineOf(name), "%s is empty; %s", o.at(name), hint)
 	}
 	return s
@@ -234,12 +237,15 @@ func (o *object) scalarText(name string) string {
 	if !o.has(name) {
 		return ""
 	}
-	n := resolve(o.fields[name].value)
-	if n.Kind != yaml.ScalarNode {
+	if !o.isScalar(name) {
 		o.mismatch(name, "text")
 		return ""
 	}
-	return n.Value
+	return resolve(o.fields[name].value).Value
+}
+
+func (o *object) isScalar(name string) bool {
+	return resolve(o.fields[name].value).Kind == yaml.ScalarNode
 }
 
 // flag reads a boolean.
