@@ -6,6 +6,7 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
+	"unicode"
 
 	"petrel/engine"
 )
@@ -32,6 +33,9 @@ func readResource(o *object, p *Pack, kind, metadataFile string) resource {
 		name:         o.must("name", "every "+strings.ReplaceAll(kind, "_", " ")+" has one"),
 		description:  o.text("description"),
 		metadataFile: metadataFile,
+	}
+	if strings.ContainsFunc(r.name, unicode.IsControl) {
+		o.file.report(o.lineOf("name"), "name %q holds control characters; write plain text", r.name)
 	}
 	if own := o.text("pack"); own != "" && own != p.Ref {
 		o.file.report(o.lineOf("pack"), "pack is %q, but this folder is pack %q; write that or remove the line", own, p.Ref)
@@ -62,7 +66,7 @@ func (l *loader) readAction(f *file, o *object, d folder, p *Pack, name string) 
 	}
 	checkTags(o)
 	a.Notify = readNotify(o)
-	runner, known := l.runners[a.RunnerType]
+	runner, known := l.runner(a.RunnerType)
 	if a.RunnerType != "" && !known {
 		f.report(o.lineOf("runner_type"), "there is no runner %s; %s", a.RunnerType, suggestion(a.RunnerType, l.runnerNames))
 	}

@@ -99,7 +99,7 @@ func (l *Library) plan(ctx context.Context, c *Content) (*registered, error) {
 	var err error
 	// A pack stays when its folder is there but cannot be read.
 	keepPack := func(h head) bool { return h.file == "" || c.isUnread(h.file) }
-	r.packs, err = plan(ctx, l.backend, PackCollection(), c.Packs, keepPack, r.batches,
+	r.packs, err = reconcile(ctx, l.backend, PackCollection(), c.Packs, keepPack, r.batches,
 		func(p *Pack) head { return head{p.ID, p.Ref, p.Path} })
 	if err != nil {
 		return nil, err
@@ -111,12 +111,12 @@ func (l *Library) plan(ctx context.Context, c *Content) (*registered, error) {
 	keep := func(h head) bool {
 		return h.file == "" || slices.Contains(c.broken[h.pack], h.file) || paths[h.pack] != "" && c.isUnread(paths[h.pack])
 	}
-	r.triggerTypes, err = plan(ctx, l.backend, TriggerTypeCollection(), c.TriggerTypes, keep, r.batches,
+	r.triggerTypes, err = reconcile(ctx, l.backend, TriggerTypeCollection(), c.TriggerTypes, keep, r.batches,
 		func(t *engine.TriggerType) head { return head{t.ID, t.Pack, t.MetadataFile} })
 	if err != nil {
 		return nil, err
 	}
-	r.actions, err = plan(ctx, l.backend, ActionCollection(), c.Actions, keep, r.batches,
+	r.actions, err = reconcile(ctx, l.backend, ActionCollection(), c.Actions, keep, r.batches,
 		func(a *engine.Action) head { return head{a.ID, a.Pack, a.MetadataFile} })
 	if err != nil {
 		return nil, err
@@ -126,12 +126,12 @@ func (l *Library) plan(ctx context.Context, c *Content) (*registered, error) {
 			a.Dir = paths[a.Pack]
 		}
 	}
-	r.rules, err = plan(ctx, l.backend, RuleCollection(), c.Rules, keep, r.batches,
+	r.rules, err = reconcile(ctx, l.backend, RuleCollection(), c.Rules, keep, r.batches,
 		func(r *engine.Rule) head { return head{r.ID, r.Pack, r.MetadataFile} })
 	if err != nil {
 		return nil, err
 	}
-	r.aliases, err = plan(ctx, l.backend, AliasCollection(), c.Aliases, keep, r.batches,
+	r.aliases, err = reconcile(ctx, l.backend, AliasCollection(), c.Aliases, keep, r.batches,
 		func(a *AliasRecord) head { return head{a.ID, a.Pack, a.MetadataFile} })
 	return r, err
 }
@@ -144,13 +144,13 @@ func (c *Content) isUnread(path string) bool {
 	})
 }
 
-// head is what plan needs to know of an entity; file is where it comes from,
+// head is what reconcile needs to know of an entity; file is where it comes from,
 // empty when from no file.
 type head struct{ id, pack, file string }
 
-// plan adds to the batches what turns a collection into the wanted entities,
+// reconcile adds to the batches what turns a collection into the wanted entities,
 // and returns the wanted and the kept ones.
-func plan[T any](ctx context.Context, b store.Backend, col store.Collection[T], wanted []*T, keep func(head) bool,
+func reconcile[T any](ctx context.Context, b store.Backend, col store.Collection[T], wanted []*T, keep func(head) bool,
 	batches map[string]*store.Batch, headOf func(*T) head) ([]*T, error) {
 	batchOf := func(pack string) *store.Batch {
 		if batches[pack] == nil {

@@ -56,7 +56,7 @@ func Load(ctx context.Context, sources []Source, runners []engine.Runner) *Conte
 	l := &loader{content: &Content{Runners: runners, broken: map[string][]string{}}, runners: map[string]engine.Runner{}}
 	for _, r := range runners {
 		for _, name := range append([]string{r.Name}, r.Aliases...) {
-			l.runners[name] = r
+			l.runners[runnerKey(name)] = r
 		}
 		l.runnerNames = append(l.runnerNames, r.Name)
 	}
@@ -226,6 +226,15 @@ func (l *loader) take(r loaded, p *Pack, seen map[string]string) {
 		c.Aliases = append(c.Aliases, e)
 	}
 }
+
+// runner finds a runner as an action names it.
+func (l *loader) runner(name string) (engine.Runner, bool) {
+	r, ok := l.runners[runnerKey(name)]
+	return r, ok
+}
+
+// runnerKey is the form in which runners are looked up: _ in a name stands for -.
+func runnerKey(name string) string { return strings.ReplaceAll(name, "_", "-") }
 
 func refOf(entity any) string {
 	switch e := entity.(type) {

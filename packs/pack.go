@@ -64,7 +64,7 @@ func readPack(f *file, d folder, body []byte) *Pack {
 	switch {
 	case !o.has("version"):
 		f.report(o.line, "version is missing; give one of the form 1.2.3")
-	case !versionPattern.MatchString(p.Version):
+	case o.isScalar("version") && !versionPattern.MatchString(p.Version):
 		f.report(o.lineOf("version"), "version %q is not of the form 1.2.3, 1.2.3-rc1 or 1.2.3+build", p.Version)
 	}
 	if v := p.StackStormVersion; v != "" && !requirementPattern.MatchString(v) {

@@ -41,8 +41,12 @@ func (s *Snapshot) Action(ref string) (*engine.Action, bool) { a, ok := s.action
 // Actions returns all actions, ordered by ref.
 func (s *Snapshot) Actions() []*engine.Action { return s.sortedActions }
 
-// Runner returns a runner by its name or one of its old names.
-func (s *Snapshot) Runner(name string) (*engine.Runner, bool) { r, ok := s.runners[name]; return r, ok }
+// Runner returns a runner as actions name it: by its name or one of its old
+// names, with _ for - if they like.
+func (s *Snapshot) Runner(name string) (*engine.Runner, bool) {
+	r, ok := s.runners[runnerKey(name)]
+	return r, ok
+}
 
 // Runners returns all runners, ordered by name.
 func (s *Snapshot) Runners() []engine.Runner { return s.runnerList }
@@ -89,7 +93,7 @@ func newSnapshot(r *registered, runners []engine.Runner) *Snapshot {
 	for i := range s.runnerList {
 		runner := &s.runnerList[i]
 		for _, name := range append([]string{runner.Name}, runner.Aliases...) {
-			s.runners[name] = runner
+			s.runners[runnerKey(name)] = runner
 		}
 	}
 	defs := make([]aliases.Definition, len(records))

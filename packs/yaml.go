@@ -25,11 +25,18 @@ type file struct {
 }
 
 func (f *file) report(line int, format string, args ...any) {
-	f.problems = append(f.problems, Problem{File: f.name, Line: line, Message: fmt.Sprintf(format, args...)})
+	f.add(Problem{File: f.name, Line: line, Message: fmt.Sprintf(format, args...)})
 }
 
 func (f *file) warn(line int, format string, args ...any) {
-	f.problems = append(f.problems, Problem{File: f.name, Line: line, Message: fmt.Sprintf(format, args...), Warning: true})
+	f.add(Problem{File: f.name, Line: line, Message: fmt.Sprintf(format, args...), Warning: true})
+}
+
+// add keeps a problem once, however often its field is looked at.
+func (f *file) add(p Problem) {
+	if !slices.Contains(f.problems, p) {
+		f.problems = append(f.problems, p)
+	}
 }
 
 // failed reports whether anything makes the file unusable.
@@ -203,8 +210,11 @@ func (o *object) must(name, hint string) string {
 		o.file.report(o.lineOf(name), "%s is missing; %s", o.at(name), hint)
 		return ""
 	}
-	s := o.text(name)
-	if strings.TrimSpace(s) == "" && !o.file.failed() {
+	s, ok := o.file.text(o.fields[name].value)
+	switch {
+	case !ok:
+		o.mismatch(name, "text")
+	case strings.TrimSpace(s) == "":
 		o.file.report(o.lineOf(name), "%s is empty; %s", o.at(name), hint)
 	}
 	return s
@@ -227,12 +237,15 @@ func (o *object) scalarText(name string) string {
 	if !o.has(name) {
 		return ""
 	}
-	n := resolve(o.fields[name].value)
-	if n.Kind != yaml.ScalarNode {
+	if !o.isScalar(name) {
 		o.mismatch(name, "text")
 		return ""
 	}
-	return n.Value
+	return resolve(o.fields[name].value).Value
+}
+
+func (o *object) isScalar(name string) bool {
+	return resolve(o.fields[name].value).Kind == yaml.ScalarNode
 }
 
 // flag reads a boolean.

@@ -1,10 +1,16 @@
 package builtin
 
 import (
+	"bytes"
 	"context"
+	"encoding/base64"
 	"encoding/json"
+	"io"
 	"io/fs"
 	"maps"
+	"mime"
+	"mime/multipart"
+	"net/mail"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -150,5 +156,68 @@ func TestGreetScript(t *testing.T) {
 	out, err := exec.Command(filepath.Join(root, "examples", "actions", "greet.sh"), "--times=2", "--shout", "ann", "french").CombinedOutput()
 	if err != nil || string(out) != "BONJOUR, ANN!\nBONJOUR, ANN!\n" {
 		t.Errorf("%q, %v", out, err)
+	}
+}
+
+// The mail script with a sendmail that writes down what it gets.
+func TestSendMailScript(t *testing.T) {
+	root, err := Unpack(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	binary, got, attached := filepath.Join(dir, "sendmail"), filepath.Join(dir, "got"), filepath.Join(dir, "a b.txt")
+	for name, body := range map[string]string{binary: "#!/bin/sh\ncat >'" + got + "'\n", attached: "attached"} {
+		if err := os.WriteFile(name, []byte(body), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	script := filepath.Join(root, "core", "actions", "send_mail", "send_mail")
+	send := func(args ...string) (string, error) {
+		out, err := exec.Command(script, args...).CombinedOutput()
+		return string(out), err
+	}
+	out, err := send(binary, "me@here", "you@there\nBcc: spy@there", "héllo", "1", "text/plain", "$(id)\n.\nbye", attached)
+	if err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	raw, err := os.ReadFile(got)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := mail.ReadMessage(bytes.NewReader(raw))
+	if err != nil {
+		t.Fatalf("%v in\n%s", err, raw)
+	}
+	subject, err := new(mime.WordDecoder).DecodeHeader(m.Header.Get("Subject"))
+	if err != nil || subject != "héllo" || m.Header.Get("From") != "me@here" || m.Header.Get("Bcc") != "" {
+		t.Errorf("subject %q, %v; header %v", subject, err, m.Header)
+	}
+	_, params, err := mime.ParseMediaType(m.Header.Get("Content-Type"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	parts := multipart.NewReader(m.Body, params["boundary"])
+	for _, want := range []string{"$(id)\n.\nbye", "attached"} {
+		p, err := parts.NextPart()
+		if err != nil {
+			t.Fatalf("%v in\n%s", err, raw)
+		}
+		body, err := io.ReadAll(base64.NewDecoder(base64.StdEncoding, p))
+		if err != nil || string(body) != want {
+			t.Errorf("part is %q, %v; want %q", body, err, want)
+		}
+	}
+	if out, err := send(binary, "me", "you@there", "s", "0", "text/plain", ""); err != nil || !strings.Contains(out, "nothing was sent") {
+		t.Errorf("empty body: %q, %v", out, err)
+	}
+	for name, args := range map[string][]string{
+		"sendmail: to is empty":                    {binary, "me", "", "s", "1", "text/plain", "b"},
+		"sendmail: /no/binary is not a program":    {"/no/binary", "me", "you", "s", "1", "text/plain", "b"},
+		"sendmail: attachment /no/file cannot be ": {binary, "me", "you", "s", "1", "text/plain", "b", "/no/file"},
+	} {
+		if out, err := send(args...); err == nil || !strings.Contains(out, name) {
+			t.Errorf("%q, %v; want %q", out, err, name)
+		}
 	}
 }
