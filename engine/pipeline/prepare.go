@@ -70,7 +70,7 @@ func (s *Service) lookUp(ref string) (*engine.Action, *params.Set, error) {
 	if !action.Enabled {
 		return nil, nil, engine.Errorf(engine.Invalid, "the action %s is disabled", ref)
 	}
-	set, err := c.paramsOf(action)
+	set, err := c.schema(action)
 	if err != nil {
 		return nil, nil, engine.Errorf(engine.Invalid, "the action %s cannot be run: %v", ref, err)
 	}
