@@ -3,7 +3,21 @@ package output
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 )
+
+// Result is what a command leaves, on this machine or another: {succeeded,
+// failed, return_code, stdout, stderr} and, when there is one, error.
+func Result(succeeded bool, code int, stdout, stderr []byte, problem string) json.RawMessage {
+	out, err := Value(stdout), Value(stderr)
+	b := make([]byte, 0, len(out)+len(err)+len(problem)+128)
+	b = fmt.Appendf(b, `{"succeeded":%t,"failed":%t,"return_code":%d,"stdout":`, succeeded, !succeeded, code)
+	b = append(append(append(b, out...), `,"stderr":`...), err...)
+	if problem != "" {
+		b = append(append(b, `,"error":`...), String(problem)...)
+	}
+	return append(b, '}')
+}
 
 // Value is the form in which printed text enters a result (StackStorm's rule
 // for stdout and stderr of shell actions): one newline at its end is dropped,

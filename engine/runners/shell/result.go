@@ -92,18 +92,7 @@ func seconds(s settings) string {
 
 // json is the result as actions see it.
 func (r *result) json() []byte {
-	stdout, stderr := output.Value(r.stdout), output.Value(r.stderr)
-	succeeded := r.status == engine.Succeeded
-	b := make([]byte, 0, len(stdout)+len(stderr)+len(r.err)+128)
-	b = fmt.Appendf(b, `{"succeeded":%t,"failed":%t,"return_code":%d,"stdout":`, succeeded, !succeeded, r.exit.Code)
-	b = append(b, stdout...)
-	b = append(b, `,"stderr":`...)
-	b = append(b, stderr...)
-	if r.err != "" {
-		b = append(b, `,"error":`...)
-		b = append(b, output.String(r.err)...)
-	}
-	return append(b, '}')
+	return output.Result(r.status == engine.Succeeded, r.exit.Code, r.stdout, r.stderr, r.err)
 }
 
 // explainStart says why a program could not be started.

@@ -18,6 +18,7 @@ import (
 
 	"petrel/engine"
 	"petrel/engine/runners"
+	"petrel/engine/runners/posix"
 )
 
 // family is a command with descendants of every kind that resists its end. It
@@ -131,7 +132,7 @@ func TestRootsProcessesAreEndedToo(t *testing.T) {
 	const script = `setsid sleep 301 & trap "" TERM; id -u; sleep 302 & echo left; while :; do sleep 0.1; done`
 	for name, params := range map[string][]any{
 		"parameter sudo":      {"cmd", script, "sudo", true},
-		"sudo in the command": {"cmd", "sudo -n -E bash -c " + Quote(script) + "; true"},
+		"sudo in the command": {"cmd", "sudo -n -E bash -c " + posix.Quote(script) + "; true"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			rec := newRecorder()

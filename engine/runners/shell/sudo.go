@@ -4,13 +4,12 @@ package shell
 
 import (
 	"errors"
-	"fmt"
 	"os/exec"
-	"regexp"
 	"strings"
 
 	"petrel/engine/expression/value"
 	"petrel/engine/runners"
+	"petrel/engine/runners/posix"
 	"petrel/engine/runners/process"
 )
 
@@ -40,7 +39,7 @@ func (s *sudo) wrap(c *process.Command) error {
 		return errors.New("parameter sudo is true, but there is no sudo on this machine")
 	}
 	if len(c.Args) != 3 || c.Args[1] != "-c" {
-		c.Args = []string{"bash", "-c", quoteAll(c.Args)}
+		c.Args = []string{"bash", "-c", posix.Join(c.Args)}
 	}
 	args := []string{path}
 	if s.password != "" {
@@ -52,43 +51,10 @@ func (s *sudo) wrap(c *process.Command) error {
 	return nil
 }
 
-var (
-	wrongPassword = regexp.MustCompile(`sudo: \d+ incorrect password attempt`)
-	askedUser     = regexp.MustCompile(`\[sudo\] password for (.+?):`)
-)
-
 // refused tells whether sudo did not take the password, in words for people.
 func (s *sudo) refused(stderr []byte) (string, bool) {
-	if s.password == "" || !wrongPassword.Match(stderr) {
+	if s.password == "" {
 		return "", false
 	}
-	user := "unknown"
-	if m := askedUser.FindSubmatch(stderr); m != nil {
-		user = string(m[1])
-	}
-	return fmt.Sprintf("sudo did not accept the password, or is not configured for this user (%s)", user), true
-}
-
-// quoteAll joins arguments to one command line for a POSIX shell.
-func quoteAll(args []string) string {
-	quoted := make([]string, len(args))
-	for i, a := range args {
-		quoted[i] = Quote(a)
-	}
-	return strings.Join(quoted, " ")
-}
-
-// Quote makes s one word for a POSIX shell.
-func Quote(s string) string {
-	plain := s != ""
-	for _, r := range s {
-		if !strings.ContainsRune("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789@%+=:,./-_", r) {
-			plain = false
-			break
-		}
-	}
-	if plain {
-		return s
-	}
-	return "'" + strings.ReplaceAll(s, "'", `'"'"'`) + "'"
+	return posix.SudoRefusal(stderr)
 }
