@@ -126,7 +126,9 @@ func (h *handler) fail(w http.ResponseWriter, err error) {
 func (h *handler) write(w http.ResponseWriter, status int, body any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	if err := json.NewEncoder(w).Encode(body); err != nil {
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(body); err != nil {
 		h.Logger.Debug("answer not sent", "error", err)
 	}
 }

@@ -215,10 +215,7 @@ func (s *Server) Run(ctx context.Context) error {
 			return err
 		}
 	}
-	for _, stage := range s.workers.Stages() {
-		stages.Go(fail(func() error { return stage.Run(intake, work) }))
-	}
-	stages.Go(fail(func() error { return s.workers.WatchCancels(intake) }))
+	stages.Go(fail(func() error { return s.workers.Run(intake, work) }))
 	out.Go(fail(func() error { return s.chat.Stage(pipeline.NodeName(), 16).Run(stopSpeech, speech) }))
 	out.Go(fail(func() error { return s.room.Serve(stopSpeech, s.socket) }))
 	in.Go(fail(func() error { return s.room.Run(intake, s.chat) }))

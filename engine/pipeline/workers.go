@@ -4,9 +4,12 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"runtime/debug"
 	"sync"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"petrel/engine"
 	"petrel/engine/runners"
@@ -47,19 +50,38 @@ func NewWorkers(s *Service, o WorkerOptions) *Workers {
 	}
 }
 
-// Stages returns the consumers of the trigger and action queues.
-func (w *Workers) Stages() []*Stage {
-	return []*Stage{
-		{
-			Queue: QueueTriggers, Slots: 16, Store: w.store, Holder: w.node, Logger: w.log,
-			Handle: w.handleTrigger, Bury: w.buryTrigger,
-		},
-		{
-			Queue: QueueActions, Slots: w.slots, Store: w.store, Holder: w.node, Logger: w.log,
-			Handle: w.handleAction, Bury: w.buryAction,
-		},
+// Run consumes the trigger and action queues until intake ends, then waits for
+// what is in work; see Stage.Run. The first part that fails stops the others.
+func (w *Workers) Run(intake, work context.Context) error {
+	intake, stop := context.WithCancel(intake)
+	defer stop()
+	// The place in the event log is taken before any action runs, so that the
+	// cancel of none is missed.
+	after, err := w.store.LastEvent(intake)
+	if err != nil {
+		return fmt.Errorf("watch for cancels: %w", err)
 	}
+	var group errgroup.Group
+	start := func(f func() error) {
+		group.Go(func() error {
+			defer stop()
+			return f()
+		})
+	}
+	start(func() error { return w.watchCancels(intake, after) })
+	for _, s := range []*Stage{
+		{Queue: QueueTriggers, Slots: triggerSlots, Handle: w.handleTrigger, Bury: w.buryTrigger},
+		{Queue: QueueActions, Slots: w.slots, Handle: w.handleAction, Bury: w.buryAction},
+	} {
+		s.Store, s.Holder, s.Logger = w.store, w.node, w.log
+		start(func() error { return s.Run(intake, work) })
+	}
+	return group.Wait()
 }
+
+// triggerSlots is how many instances are decided upon at once. Deciding takes
+// no time but that of the commit, which many can share.
+const triggerSlots = 16
 
 // track makes the work of an execution cancelable until forget is called.
 func (w *Workers) track(ctx context.Context, id string) (_ context.Context, forget func()) {
@@ -75,15 +97,11 @@ func (w *Workers) track(ctx context.Context, id string) (_ context.Context, forg
 	}
 }
 
-// WatchCancels ends the work of executions that somebody cancels, in this
-// process or another. It runs until ctx ends.
-func (w *Workers) WatchCancels(ctx context.Context) error {
-	after, err := w.store.LastEvent(ctx)
+// watchCancels ends the work of executions that somebody cancels, in this
+// process or another, until ctx ends.
+func (w *Workers) watchCancels(ctx context.Context, after uint64) error {
 	for backoff := 100 * time.Millisecond; ; {
-		var events []store.Event
-		if err == nil {
-			events, err = w.store.Events(ctx, after, 256)
-		}
+		events, err := w.store.Events(ctx, after, 256)
 		if err != nil {
 			if ctx.Err() != nil {
 				return nil
@@ -96,7 +114,6 @@ func (w *Workers) WatchCancels(ctx context.Context) error {
 				return nil
 			}
 			backoff = min(2*backoff, 5*time.Second)
-			err = nil
 			continue
 		}
 		backoff = 100 * time.Millisecond
