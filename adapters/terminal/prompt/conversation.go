@@ -102,6 +102,7 @@ func (c *conversation) run(ctx context.Context, read func() (string, error)) (Ou
 	if err := c.enter(c.me, c.opt.Channel); err != nil {
 		return c.outcome, err
 	}
+	c.display.look(c.promptText())
 	// Blocked in a read that nothing can end, this one is not waited for.
 	go reader(ctx, read, lines, next)
 	return c.loop(ctx, lines, next, gone)
@@ -132,7 +133,9 @@ func (c *conversation) loop(ctx context.Context, lines <-chan input, next chan<-
 			case in.err != nil && !errors.Is(in.err, io.EOF):
 				return c.outcome, fmt.Errorf("read the input: %w", in.err)
 			}
-			c.display.entered(in.line)
+			if in.err == nil {
+				c.display.entered(in.line)
+			}
 			quit := false
 			if in.err == nil || in.line != "" {
 				quit = c.line(in.line)
@@ -222,7 +225,7 @@ func (c *conversation) earlier(f terminal.Frame) {
 	fresh := slices.DeleteFunc(f.Entries, func(e terminal.Entry) bool { return c.byID[e.ID] != nil })
 	if len(fresh) == 0 {
 		if f.Is == terminal.IsHistory {
-			c.note("nothing earlier in " + c.placeName(f.In))
+			c.note("nothing more in " + c.placeName(f.In))
 		}
 		return
 	}
