@@ -123,6 +123,15 @@ func (a *person) say(delivery, text string) {
 	a.write(r)
 }
 
+// press presses a button of a message.
+func (a *person) press(delivery, id, button string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	r := terminal.Request{Do: terminal.DoPress, Delivery: delivery, As: a.name, ID: id, Button: button}
+	a.unsaid[delivery] = r
+	a.write(r)
+}
+
 // write sends a request on the present connection; a.mu is held. A failure is
 // made good after the next connect.
 func (a *person) write(r terminal.Request) {

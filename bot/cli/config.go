@@ -27,7 +27,7 @@ func (a *app) configCommand() *cobra.Command {
 		Args:  cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			if err := config.Check(args[0]); err != nil {
-				return err
+				return usageError{err}
 			}
 			_, err := fmt.Fprintf(a.out, "%s is in order\n", args[0])
 			return err
