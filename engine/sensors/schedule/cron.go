@@ -104,7 +104,7 @@ func (c cron) walk(now wall, gaps bool) (wall, bool) {
 		if now, f, midnight, ok = c.advance(now, f); !ok {
 			return now, false
 		}
-		if gaps && f <= fieldDay {
+		if gaps && f <= fieldDay && !now.Equal(midnight) { // the clock was changed on the way
 			if due, ok := c.inGap(midnight); ok {
 				return due, true
 			}
