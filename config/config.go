@@ -1,0 +1,157 @@
+// Package config is the configuration of the program: one YAML file and the
+// PETREL_* environment on top of built-in defaults. It knows the keys, their
+// types and where each value came from; it does not know what the program does
+// with them and imports nothing of the program.
+package config
+
+import (
+	"fmt"
+	"net"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// Config is the effective configuration. Every field is one key (the yaml tag)
+// with its documentation (the doc tag), which `petrel config print` and
+// docs/configuration.md show.
+type Config struct {
+	DataDir         string   `yaml:"data_dir" kind:"path" doc:"Folder for everything the program writes: the SQLite file, the unpacked built-in packs. Created when missing."`
+	Store           Store    `yaml:"store"`
+	HTTP            HTTP     `yaml:"http"`
+	Packs           []string `yaml:"packs" kind:"path" doc:"Folders that hold packs, each pack a sub-folder with a pack.yaml; a folder that is itself a pack works too. They add to the built-in packs; of two packs with the same ref the first one listed wins, and any of them wins over a built-in one."`
+	Chat            Chat     `yaml:"chat"`
+	Workers         Workers  `yaml:"workers"`
+	Log             Log      `yaml:"log"`
+	ShutdownTimeout Duration `yaml:"shutdown_timeout" doc:"How long a stopping program waits for running actions before it hands their work back."`
+
+	origins map[string]origin // key path -> where a value that is not a default came from
+}
+
+// Store says where state lives.
+type Store struct {
+	URL         string `yaml:"url" doc:"Where state lives: sqlite:PATH. Empty means petrel.db in data_dir. The short form 'store: sqlite:PATH' sets this key."`
+	Synchronous string `yaml:"synchronous" enum:"full,normal" doc:"SQLite: 'full' keeps every accepted event through a power failure; 'normal' is faster and may lose the last moments then. Neither loses anything when only the program dies."`
+}
+
+// HTTP is the server of webhooks, API and console.
+type HTTP struct {
+	Listen  string `yaml:"listen" doc:"Address and port of the HTTP server, host:port. Port 0 takes a free one."`
+	MaxBody Size   `yaml:"max_body" doc:"Largest request body that is accepted."`
+	Token   Secret `yaml:"token" doc:"Secret that every request to /api must carry, in the header St2-Api-Key or X-Auth-Token. It may be empty only while listen is a loopback address."`
+}
+
+// Chat is what all chat platforms share, and one section a platform.
+type Chat struct {
+	Prefix   string   `yaml:"prefix" doc:"What a command begins with in a channel. Mentions and direct messages need none. Empty: only mentions and direct messages are commands."`
+	Name     string   `yaml:"name" doc:"Name the program answers to: @petrel run date."`
+	Terminal Terminal `yaml:"terminal"`
+}
+
+// Terminal is the chat prompt of `petrel` and `petrel chat`.
+type Terminal struct {
+	DefaultChannel string `yaml:"default_channel" doc:"Channel that a terminal conversation starts in."`
+}
+
+// Workers are the goroutines that run actions.
+type Workers struct {
+	Concurrency int `yaml:"concurrency" doc:"How many actions run at the same time."`
+}
+
+// Log is the program's own log, on standard error.
+type Log struct {
+	Level  string `yaml:"level" enum:"debug,info,warn,error" doc:"Least severe entries that are written."`
+	Format string `yaml:"format" enum:"auto,text,json" doc:"'auto' is text on a terminal and JSON otherwise."`
+}
+
+// Default returns the configuration of a machine with nothing configured.
+func Default() *Config {
+	return &Config{
+		DataDir: "./data",
+		Store:   Store{Synchronous: "full"},
+		HTTP:    HTTP{Listen: "127.0.0.1:8080", MaxBody: 1 << 20},
+		Chat: Chat{
+			Prefix:   "!",
+			Name:     "petrel",
+			Terminal: Terminal{DefaultChannel: "#general"},
+		},
+		Workers:         Workers{Concurrency: 20},
+		Log:             Log{Level: "info", Format: "auto"},
+		ShutdownTimeout: Duration(10 * time.Second),
+		origins:         map[string]origin{},
+	}
+}
+
+// SQLitePath returns the file of the SQLite store.
+func (c *Config) SQLitePath() string {
+	if path := strings.TrimPrefix(c.Store.URL, "sqlite:"); path != "" {
+		return path
+	}
+	return filepath.Join(c.DataDir, "petrel.db")
+}
+
+// validate checks what the types alone do not say.
+func (c *Config) validate(report func(key, format string, args ...any)) {
+	if c.DataDir == "" {
+		report("data_dir", "must not be empty; the default is ./data")
+	}
+	if u := c.Store.URL; u != "" && (!strings.HasPrefix(u, "sqlite:") || u == "sqlite:") {
+		report("store.url", "%q is not a store; write sqlite:PATH, for example sqlite:./data/petrel.db", u)
+	}
+	if _, port, err := net.SplitHostPort(c.HTTP.Listen); err != nil {
+		report("http.listen", "%q is not host:port; write for example 127.0.0.1:8080, or :8080 for all interfaces", c.HTTP.Listen)
+	} else if _, err := net.LookupPort("tcp", port); err != nil {
+		report("http.listen", "%q is not a port between 0 and 65535", port)
+	} else if c.HTTP.Token == "" && !isLoopback(c.HTTP.Listen) {
+		report("http.listen", "%q can be reached from other machines, so http.token must be set; or listen on 127.0.0.1", c.HTTP.Listen)
+	}
+	if c.HTTP.MaxBody < 1 {
+		report("http.max_body", "must be at least 1 byte, for example 1MiB")
+	}
+	if strings.ContainsFunc(c.Chat.Prefix, isSpace) {
+		report("chat.prefix", "%q holds white space; use one or a few visible characters, for example !", c.Chat.Prefix)
+	}
+	if c.Chat.Name == "" || strings.ContainsFunc(c.Chat.Name, isSpace) {
+		report("chat.name", "must be one word, for example petrel")
+	}
+	if ch := c.Chat.Terminal.DefaultChannel; !strings.HasPrefix(ch, "#") || len(ch) < 2 || strings.ContainsFunc(ch, isSpace) {
+		report("chat.terminal.default_channel", "%q is not a channel; write for example \"#general\", with the quotes", ch)
+	}
+	if c.Workers.Concurrency < 1 {
+		report("workers.concurrency", "must be at least 1")
+	}
+	if c.ShutdownTimeout <= 0 {
+		report("shutdown_timeout", "must be longer than 0s, for example 10s")
+	}
+	for i, dir := range c.Packs {
+		if dir == "" {
+			report("packs", "entry %d is empty; each entry is a folder", i+1)
+		}
+	}
+}
+
+// isLoopback reports whether an address takes connections of this machine only.
+func isLoopback(addr string) bool {
+	host, _, err := net.SplitHostPort(addr)
+	ip := net.ParseIP(host)
+	return err == nil && (host == "localhost" || ip != nil && ip.IsLoopback())
+}
+
+func isSpace(r rune) bool { return strings.ContainsRune(" \t\r\n", r) }
+
+// origin is where a value was set.
+type origin struct {
+	file string // a file name, or "environment", "command line"
+	line int    // 0 outside files
+	name string // what the user wrote there, when it is not the key itself: PETREL_DATA_DIR
+}
+
+func (o origin) String() string {
+	switch {
+	case o.line > 0:
+		return fmt.Sprintf("%s:%d", o.file, o.line)
+	case o.name != "":
+		return o.file + " " + o.name
+	}
+	return o.file
+}

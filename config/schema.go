@@ -1,0 +1,111 @@
+package config
+
+import (
+	"reflect"
+	"strings"
+)
+
+// Key describes one key of the configuration.
+type Key struct {
+	Path    string // dotted: http.listen
+	Env     string // PETREL_HTTP__LISTEN
+	Type    string // text, path, whole number, duration, size, one of a|b, list of paths, secret
+	Default string // as it would be written in YAML
+	Doc     string
+}
+
+// Keys returns every key, in the order of the file.
+func Keys() []Key {
+	var keys []Key
+	for _, f := range fieldsOf(reflect.ValueOf(Default()).Elem(), "") {
+		keys = append(keys, Key{
+			Path:    f.path,
+			Env:     envName(f.path),
+			Type:    f.typeName(),
+			Default: plain(f.value),
+			Doc:     f.tag.Get("doc"),
+		})
+	}
+	return keys
+}
+
+// envName is the rule that names the environment variable of a key.
+func envName(path string) string {
+	return "PETREL_" + strings.ToUpper(strings.ReplaceAll(path, ".", "__"))
+}
+
+// field is a leaf of a configuration struct.
+type field struct {
+	path  string
+	value reflect.Value
+	tag   reflect.StructTag
+}
+
+// fieldsOf returns the leaves below a struct, in order.
+func fieldsOf(v reflect.Value, prefix string) []field {
+	var fields []field
+	for _, f := range children(v, prefix) {
+		if f.value.Kind() == reflect.Struct {
+			fields = append(fields, fieldsOf(f.value, f.path)...)
+		} else {
+			fields = append(fields, f)
+		}
+	}
+	return fields
+}
+
+// children returns the keys directly below a struct, sections included.
+func children(v reflect.Value, prefix string) []field {
+	var fields []field
+	for i := range v.NumField() {
+		sf := v.Type().Field(i)
+		name := sf.Tag.Get("yaml")
+		if name == "" {
+			continue
+		}
+		if prefix != "" {
+			name = prefix + "." + name
+		}
+		fields = append(fields, field{path: name, value: v.Field(i), tag: sf.Tag})
+	}
+	return fields
+}
+
+func (f field) name() string { return f.path[strings.LastIndexByte(f.path, '.')+1:] }
+
+func (f field) enum() []string {
+	if e := f.tag.Get("enum"); e != "" {
+		return strings.Split(e, ",")
+	}
+	return nil
+}
+
+func (f field) isPath() bool { return f.tag.Get("kind") == "path" }
+
+// typeName says in words what a value must be.
+func (f field) typeName() string {
+	if f.enum() != nil {
+		return "one of " + strings.Join(f.enum(), "|")
+	}
+	switch f.value.Interface().(type) {
+	case Duration:
+		return "duration"
+	case Size:
+		return "size"
+	case Secret:
+		return "secret"
+	case []string:
+		if f.isPath() {
+			return "list of paths"
+		}
+		return "list of texts"
+	case bool:
+		return "true or false"
+	case int:
+		return "whole number"
+	}
+	if f.isPath() {
+		return "path"
+	}
+	return "text"
+}

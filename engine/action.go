@@ -1,0 +1,35 @@
+package engine
+
+import "encoding/json"
+
+// Action is something that can be run.
+type Action struct {
+	ID           string          `json:"id"`
+	Ref          string          `json:"ref"`
+	UID          string          `json:"uid"`
+	Pack         string          `json:"pack"`
+	Name         string          `json:"name"`
+	Description  string          `json:"description,omitempty"`
+	Enabled      bool            `json:"enabled"`
+	RunnerType   string          `json:"runner_type"`
+	EntryPoint   string          `json:"entry_point"`
+	Parameters   json.RawMessage `json:"parameters,omitempty"` // object: name -> schema, order kept
+	OutputSchema json.RawMessage `json:"output_schema,omitempty"`
+	Notify       json.RawMessage `json:"notify,omitempty"`
+	Idempotent   bool            `json:"idempotent,omitempty"` // may be run again when its worker died
+	MetadataFile string          `json:"metadata_file,omitempty"`
+	// Dir is the folder of the pack on this machine, for entry points. It is
+	// found anew by every process and not part of the record.
+	Dir string `json:"-"`
+}
+
+// Runner describes a kind of action: its name and the parameters that every
+// action of this kind has.
+type Runner struct {
+	Name        string          `json:"name"`
+	Aliases     []string        `json:"aliases,omitempty"`
+	Description string          `json:"description,omitempty"`
+	Enabled     bool            `json:"enabled"`
+	Parameters  json.RawMessage `json:"runner_parameters"` // object: name -> schema
+	OutputKey   string          `json:"output_key,omitempty"`
+}

@@ -1,0 +1,86 @@
+package engine
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// Execution is one run of an action: the work item and its history in one.
+type Execution struct {
+	ID         string          `json:"id"`
+	Action     ActionRef       `json:"action"`
+	Parameters json.RawMessage `json:"parameters"` // live parameters, as given and rendered
+	Status     Status          `json:"status"`
+	Context    Context         `json:"context"`
+	Lane       Lane            `json:"lane"`
+
+	StartTimestamp time.Time      `json:"start_timestamp"`
+	EndTimestamp   *time.Time     `json:"end_timestamp,omitempty"`
+	Log            []StatusChange `json:"log"`
+
+	Result     json.RawMessage `json:"result,omitempty"`      // absent when ResultBlob is set
+	ResultBlob string          `json:"result_blob,omitempty"` // ID of the blob that holds a large result
+	ResultSize int             `json:"result_size,omitempty"`
+
+	Rule            *RuleRef `json:"rule,omitempty"`
+	TriggerInstance string   `json:"trigger_instance,omitempty"`
+	Worker          string   `json:"worker,omitempty"` // node that ran it
+	Parent          string   `json:"parent,omitempty"`
+	TraceID         string   `json:"trace_id"`
+	Origin          *Origin  `json:"origin,omitempty"`
+}
+
+// ActionRef is what a record keeps of its action.
+type ActionRef struct {
+	Ref    string `json:"ref"`
+	Pack   string `json:"pack"`
+	Name   string `json:"name"`
+	Runner string `json:"runner_type"`
+}
+
+// StatusChange is one step of an execution's life.
+type StatusChange struct {
+	Status    Status    `json:"status"`
+	Timestamp time.Time `json:"timestamp"`
+}
+
+// Context says on whose behalf an execution runs. Its JSON form is what
+// templates see as action_context.
+type Context struct {
+	User            string          `json:"user"`
+	Pack            string          `json:"pack,omitempty"`
+	APIUser         string          `json:"api_user,omitempty"`       // chat login
+	SourceChannel   string          `json:"source_channel,omitempty"` // chat channel
+	ActionAlias     *AliasRef       `json:"action_alias_ref,omitempty"`
+	TriggerInstance *NamedRef       `json:"trigger_instance,omitempty"`
+	Rule            *NamedRef       `json:"rule,omitempty"`
+	CancelledBy     string          `json:"cancelled_by,omitempty"`
+	Chat            json.RawMessage `json:"chat,omitempty"` // Petrel's own: adapter, channel, thread of the command
+}
+
+// NamedRef is an ID with a name.
+type NamedRef struct {
+	ID   string `json:"id"`
+	Name string `json:"name"`
+}
+
+// AliasRef is the alias behind a chat command.
+type AliasRef struct {
+	ID   string `json:"id"`
+	Name string `json:"name"`
+	Ref  string `json:"ref,omitempty"`
+}
+
+// MoveTo changes the status and records when. It fails with Conflict when the
+// move is not legal.
+func (e *Execution) MoveTo(s Status, now time.Time) error {
+	if !CanMove(e.Status, s) {
+		return Errorf(Conflict, "execution %s is %s and cannot become %s", e.ID, e.Status, s)
+	}
+	e.Status = s
+	e.Log = append(e.Log, StatusChange{Status: s, Timestamp: now})
+	if s.Completed() {
+		e.EndTimestamp = &now
+	}
+	return nil
+}

@@ -1,0 +1,38 @@
+//go:build unix
+
+package sqlite
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// fileLock is an advisory lock on a file beside the database. The kernel drops
+// it when the process dies; the file stays, since removing it would race.
+type fileLock struct{ f *os.File }
+
+func lockFile(path string) (*fileLock, error) {
+	f, err := os.OpenFile(path+".lock", os.O_RDWR|os.O_CREATE, 0o640)
+	if err != nil {
+		return nil, err
+	}
+	err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	if errors.Is(err, unix.EWOULDBLOCK) {
+		defer f.Close()
+		return nil, &InUseError{Path: path, PID: readPID(f)}
+	}
+	if err != nil {
+		f.Close()
+		return nil, fmt.Errorf("lock %s: %w", f.Name(), err)
+	}
+	writePID(f)
+	return &fileLock{f}, nil
+}
+
+func (l *fileLock) unlock() error {
+	_ = l.f.Truncate(0) // the name of a dead owner would only confuse
+	return l.f.Close()
+}
