@@ -55,7 +55,7 @@ type Terminal struct {
 
 // Workers are the goroutines that run actions.
 type Workers struct {
-	Concurrency int `yaml:"concurrency" doc:"How many actions run at the same time."`
+	Concurrency int `yaml:"concurrency" doc:"How many actions of one kind (runner) run at the same time."`
 }
 
 // Log is the program's own log, on standard error.

@@ -231,7 +231,7 @@ func (p *petrel) checkStore() {
 			t.Errorf("%s is %s and left %d traces", id, e.Status, n)
 		}
 	}
-	for _, queue := range []string{pipeline.QueueTriggers, pipeline.QueueActions, pipeline.QueueOutbox} {
+	for _, queue := range []string{pipeline.QueueTriggers, pipeline.QueueActions("local-shell-cmd"), pipeline.QueueActions("chat-post-message"), pipeline.QueueOutbox} {
 		stats, err := backend.QueueStats(ctx, queue)
 		if err != nil {
 			t.Fatal(err)

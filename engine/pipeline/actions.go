@@ -56,7 +56,7 @@ func (w *Workers) handleAction(ctx context.Context, item store.Item) error {
 	if !ok {
 		return w.complete(ctx, d, item, runners.Failure(fmt.Sprintf("the action %s needs the runner %q, which this program does not have", action.Ref, action.RunnerType)))
 	}
-	job, err := w.job(ctx, e, action, set)
+	job, err := w.job(ctx, e, action, set.params)
 	if err != nil {
 		return w.complete(ctx, d, item, runners.Failure(err.Error()))
 	}

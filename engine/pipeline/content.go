@@ -125,24 +125,27 @@ func (r patternRenderer) Typed(ctx context.Context, pattern string, names map[st
 	return r.Renderer.Typed(ctx, pattern, names)
 }
 
-// schema is the merged parameter schema of an action, or why there is none.
+// schema is what the parameters of an action may be: its own and its runner's
+// schemas merged; or why that is not known.
 type schema struct {
-	set *params.Set
-	err error
+	runner string // canonical name
+	params *params.Set
+	err    error
 }
 
-// schema returns the parameter schemas of an action and its runner, merged.
-func (c *compiled) schema(action *engine.Action) (*params.Set, error) {
-	if known, ok := c.schemas.Load(action); ok {
-		s := known.(*schema)
-		return s.set, s.err
+// schema returns the schema of an action, computed once.
+func (c *compiled) schema(action *engine.Action) (*schema, error) {
+	known, ok := c.schemas.Load(action)
+	if !ok {
+		s := &schema{}
+		if runner, there := c.content.Runner(action.RunnerType); there {
+			s.runner = runner.Name
+			s.params, s.err = params.Compile(runner.Parameters, action.Parameters)
+		} else {
+			s.err = fmt.Errorf("there is no runner %q", action.RunnerType)
+		}
+		known, _ = c.schemas.LoadOrStore(action, s)
 	}
-	s := &schema{}
-	if runner, ok := c.content.Runner(action.RunnerType); ok {
-		s.set, s.err = params.Compile(runner.Parameters, action.Parameters)
-	} else {
-		s.err = fmt.Errorf("there is no runner %q", action.RunnerType)
-	}
-	c.schemas.Store(action, s)
-	return s.set, s.err
+	s := known.(*schema)
+	return s, s.err
 }

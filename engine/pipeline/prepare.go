@@ -23,7 +23,7 @@ func (s *Service) prepare(ctx context.Context, r Request) (*engine.Execution, er
 	now := s.now()
 	e := &engine.Execution{
 		ID: r.ID, Parameters: r.Parameters, Status: engine.Requested, Context: r.Context, Lane: r.Lane,
-		Action:         engine.ActionRef{Ref: action.Ref, Pack: action.Pack, Name: action.Name, Runner: action.RunnerType},
+		Action:         engine.ActionRef{Ref: action.Ref, Pack: action.Pack, Name: action.Name, Runner: set.runner},
 		StartTimestamp: now, Log: []engine.StatusChange{{Status: engine.Requested, Timestamp: now}},
 		Rule: r.Rule, TriggerInstance: r.Instance, TraceID: r.TraceID, Origin: r.Origin,
 	}
@@ -43,7 +43,7 @@ func (s *Service) prepare(ctx context.Context, r Request) (*engine.Execution, er
 	if err != nil {
 		return nil, err
 	}
-	live, err := set.Live(ctx, s.renderer.WithUser(templateUser(e)), e.Parameters, scope)
+	live, err := set.params.Live(ctx, s.renderer.WithUser(templateUser(e)), e.Parameters, scope)
 	if err != nil {
 		rejected := &engine.Error{Code: engine.Invalid, Message: fmt.Sprintf("%s cannot be run like this", action.Ref), Err: err}
 		var pe *params.Error
@@ -61,7 +61,7 @@ func (s *Service) prepare(ctx context.Context, r Request) (*engine.Execution, er
 }
 
 // lookUp finds an action that can be run and its parameter schemas.
-func (s *Service) lookUp(ref string) (*engine.Action, *params.Set, error) {
+func (s *Service) lookUp(ref string) (*engine.Action, *schema, error) {
 	c := s.current()
 	action, ok := c.content.Action(ref)
 	if !ok {

@@ -226,7 +226,7 @@ func (s *Service) addExecution(b *store.Batch, e *engine.Execution) error {
 		return err
 	}
 	if !e.Status.Completed() {
-		b.Pushes = append(b.Pushes, store.Push{Queue: QueueActions, ID: e.ID, Lane: int(e.Lane)})
+		b.Pushes = append(b.Pushes, store.Push{Queue: QueueActions(e.Action.Runner), ID: e.ID, Lane: int(e.Lane)})
 	}
 	return nil
 }

@@ -15,9 +15,12 @@ import (
 // Names of the queues between the stages.
 const (
 	QueueTriggers = "triggers"
-	QueueActions  = "actions"
 	QueueOutbox   = "outbox"
 )
+
+// QueueActions is the queue of the actions of one runner. Each has its own, so
+// that slow ones of one kind do not hold up the quick ones of another.
+func QueueActions(runner string) string { return "actions." + runner }
 
 // leaseTTL is how long a silent worker keeps its items. Leases are renewed at a
 // third of it, so two renewals may be lost before an item moves.

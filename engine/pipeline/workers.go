@@ -24,7 +24,7 @@ type WorkerOptions struct {
 	// Node is the stable name of this process in the deployment.
 	Node    string
 	Runners *runners.Registry
-	// Slots is how many actions may run at once.
+	// Slots is how many actions of one runner may run at once.
 	Slots int
 	// APIURL is handed to actions as ST2_ACTION_API_URL.
 	APIURL string
@@ -69,10 +69,11 @@ func (w *Workers) Run(intake, work context.Context) error {
 		})
 	}
 	start(func() error { return w.watchCancels(intake, after) })
-	for _, s := range []*Stage{
-		{Queue: QueueTriggers, Slots: triggerSlots, Handle: w.handleTrigger, Bury: w.buryTrigger},
-		{Queue: QueueActions, Slots: w.slots, Handle: w.handleAction, Bury: w.buryAction},
-	} {
+	stages := []*Stage{{Queue: QueueTriggers, Slots: triggerSlots, Handle: w.handleTrigger, Bury: w.buryTrigger}}
+	for _, spec := range w.runners.Specs() {
+		stages = append(stages, &Stage{Queue: QueueActions(spec.Name), Slots: w.slots, Handle: w.handleAction, Bury: w.buryAction})
+	}
+	for _, s := range stages {
 		s.Store, s.Holder, s.Logger = w.store, w.node, w.log
 		start(func() error { return s.Run(intake, work) })
 	}
