@@ -7,6 +7,7 @@ import (
 	"petrel/engine"
 	"petrel/engine/pipeline"
 	"petrel/engine/runners"
+	httprunner "petrel/engine/runners/http"
 	"petrel/engine/runners/noop"
 	"petrel/engine/runners/shell"
 	"petrel/packs"
@@ -17,7 +18,7 @@ import (
 func (s *Server) runners() []runners.Runner {
 	return []runners.Runner{
 		shell.NewCommand(shell.Options{}), shell.NewScript(shell.Options{}),
-		noop.Runner{}, s.chat.PostMessage(),
+		httprunner.New(httprunner.Options{}), noop.Runner{}, s.chat.PostMessage(),
 	}
 }
 

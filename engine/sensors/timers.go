@@ -160,7 +160,7 @@ func (t *Timers) fire(ctx context.Context, now time.Time) {
 			e.next = now.Add(retryAfter)
 			continue
 		}
-		next, ok := e.schedule.Next(now)
+		next, ok := following(e, now)
 		if !ok {
 			delete(t.active, id)
 			continue
@@ -168,6 +168,21 @@ func (t *Timers) fire(ctx context.Context, now time.Time) {
 		e.tick, e.next = next, next
 	}
 }
+
+// following returns the first tick after now, in the rhythm of the last one.
+func following(e *timer, now time.Time) (time.Time, bool) {
+	next, ok := e.schedule.Next(e.tick)
+	for missed := 0; ok && !next.After(now); missed++ {
+		if missed == maxMissed {
+			return e.schedule.Next(now)
+		}
+		next, ok = e.schedule.Next(next)
+	}
+	return next, ok
+}
+
+// maxMissed is how many missed ticks are counted through to keep the rhythm.
+const maxMissed = 100_000
 
 // emit records one tick.
 func (t *Timers) emit(ctx context.Context, e *timer, now time.Time) error {
