@@ -138,9 +138,11 @@ func printFields(fields []field, depth int) string {
 			fmt.Fprintf(&out, "%s%s : \n%s\n", indent, f.name, printFields(nested, depth+1))
 			continue
 		}
-		var text string
-		if json.Unmarshal(f.value, &text) != nil {
-			text = string(f.value)
+		text := string(f.value)
+		if strings.HasPrefix(text, `"`) {
+			if err := json.Unmarshal(f.value, &text); err != nil {
+				text = string(f.value)
+			}
 		}
 		if strings.Contains(text, "\n") {
 			text = "\n" + text
