@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"container/heap"
 	"strconv"
 	"time"
 
@@ -76,6 +77,7 @@ type lease struct {
 	entry *entry
 	token string
 	until time.Time // monotonic: a jump of the wall clock ends no lease
+	ttl   time.Duration
 	pos   int
 }
 
@@ -225,9 +227,9 @@ func (q *queue) firstWaiter() *waiter {
 }
 
 // grant leases a picked item.
-func (b *board) grant(e *entry, until time.Time) *lease {
+func (b *board) grant(e *entry, mono time.Time, ttl time.Duration) *lease {
 	b.nonce++
-	l := &lease{entry: e, until: until}
+	l := &lease{entry: e, until: mono.Add(ttl), ttl: ttl}
 	l.token = strconv.FormatInt(e.seq, 36) + "." + strconv.FormatUint(b.nonce, 36)
 	e.lease, e.state = l, leased
 	e.q.leased++
@@ -357,12 +359,13 @@ func (b *board) wait(mono time.Time, nowMS int64) (d time.Duration, ok bool) {
 	return d, ok
 }
 
-// prolong moves the end of every lease: the process was stopped or starved for
-// so long, and so were the holders that could not renew.
-func (b *board) prolong(d time.Duration) {
+// renew starts every lease anew: the process was stopped or starved for so long
+// that the holders could not do it.
+func (b *board) renew(mono time.Time) {
 	for _, l := range b.expiry.items {
-		l.until = l.until.Add(d)
+		l.until = mono.Add(l.ttl)
 	}
+	heap.Init(&b.expiry)
 }
 
 func (q *queue) stats() store.QueueStats {
