@@ -32,7 +32,7 @@ type board struct {
 
 type queue struct {
 	name    string
-	lanes   [store.MaxLane + 1]pile[*entry] // ready, by seq
+	lanes   [store.MaxLane + 1]pile[*entry] // ready, see before
 	groups  map[string]*group
 	waiters []*waiter
 	handed  uint64
@@ -99,9 +99,7 @@ func newBoard(nonce uint64) *board {
 		leases: map[int64]*lease{},
 		nonce:  nonce,
 		delayed: pile[*entry]{
-			less: func(a, b *entry) bool {
-				return a.due < b.due || a.due == b.due && a.seq < b.seq
-			},
+			less:  before,
 			place: placeEntry,
 		},
 		expiry: pile[*lease]{
@@ -111,6 +109,9 @@ func newBoard(nonce uint64) *board {
 	}
 }
 
+// before is the order of a line: by the time an item became, or becomes, due.
+func before(a, b *entry) bool { return a.due < b.due || a.due == b.due && a.seq < b.seq }
+
 func placeEntry(e *entry, i int) { e.pos = int32(i) }
 
 func (b *board) queue(name string) *queue {
@@ -118,7 +119,7 @@ func (b *board) queue(name string) *queue {
 	if q == nil {
 		q = &queue{name: name, groups: map[string]*group{}}
 		for i := range q.lanes {
-			q.lanes[i] = pile[*entry]{less: func(a, b *entry) bool { return a.seq < b.seq }, place: placeEntry}
+			q.lanes[i] = pile[*entry]{less: before, place: placeEntry}
 		}
 		b.queues[name] = q
 		b.order = append(b.order, q)
@@ -179,7 +180,7 @@ func (q *queue) pick() *entry {
 		if q.lanes[i].Len() == 0 {
 			continue
 		}
-		if best < 0 || oldest && q.lanes[i].top().seq < q.lanes[best].top().seq {
+		if best < 0 || oldest && before(q.lanes[i].top(), q.lanes[best].top()) {
 			best = i
 		}
 		if !oldest {
@@ -372,7 +373,7 @@ func (q *queue) stats() store.QueueStats {
 	s := store.QueueStats{Ready: q.total - q.leased - q.delayed, Leased: q.leased, Delayed: q.delayed}
 	var oldest *entry
 	for i := range q.lanes {
-		if q.lanes[i].Len() > 0 && (oldest == nil || q.lanes[i].top().seq < oldest.seq) {
+		if q.lanes[i].Len() > 0 && (oldest == nil || before(q.lanes[i].top(), oldest)) {
 			oldest = q.lanes[i].top()
 		}
 	}
