@@ -133,7 +133,7 @@ next:
 			for i, p := range b.params {
 				names[i] = p.name
 			}
-			return &Error{Kind: Runtime, Message: fmt.Sprintf("%s() got an unexpected keyword argument '%s'", b.name, k.name), Hint: nearest(k.name, names), pos: -1}
+			return &Error{Kind: Runtime, Message: fmt.Sprintf("%s() got an unexpected keyword argument '%s'", b.name, k.name), Hint: Nearest(k.name, names), pos: -1}
 		}
 		c.kw = append(c.kw, k)
 	}
@@ -260,8 +260,8 @@ func function(name string, fn func(c *call) (any, error)) *boundMethod {
 // Function is a function that the caller of a template puts among its names.
 type Function struct {
 	Name string
-	// Call gets the positional and the keyword arguments (nil when there are none).
-	Call func(args []any, kw *value.Dict) (any, error)
+	// Call gets the positional and the keyword arguments as plain values of the model.
+	Call func(args []any, keywords map[string]any) (any, error)
 }
 
 // TypeName is that of a Python function.
@@ -271,25 +271,34 @@ func (f *Function) TypeName() string { return "function" }
 func (f *Function) Repr() string { return "<function " + f.Name + ">" }
 
 func (f *Function) invoke(st *state, args []any, kw []kwarg) (any, error) {
-	args = append([]any(nil), args...)
-	var err error
-	for i := range args {
-		if args[i], err = st.plain(args[i]); err != nil {
-			return nil, err
+	plain, keywords, err := st.plainArgs(args, kw)
+	if err != nil {
+		return nil, err
+	}
+	return f.Call(plain, keywords)
+}
+
+// plainArgs makes the arguments for functions of the caller.
+func (st *state) plainArgs(args []any, kw []kwarg) ([]any, map[string]any, error) {
+	out := make([]any, len(args))
+	for i, a := range args {
+		var err error
+		if out[i], err = st.plain(a); err != nil {
+			return nil, nil, err
 		}
 	}
-	var named *value.Dict
+	if len(kw) == 0 {
+		return out, nil, nil
+	}
+	keywords := make(map[string]any, len(kw))
 	for _, k := range kw {
-		if named == nil {
-			named = value.NewDict(len(kw))
-		}
 		v, err := st.plain(k.val)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		named.SetString(k.name, v)
+		keywords[k.name] = v
 	}
-	return f.Call(args, named)
+	return out, keywords, nil
 }
 
 // plain turns the engine's own values into values of the model: escaped text

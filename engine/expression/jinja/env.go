@@ -59,15 +59,10 @@ func (m Map) Known() []string {
 
 // Filter is a filter that the caller of New adds to Jinja's own.
 type Filter struct {
-	Name      string
-	Signature string // parameters after the value: "pattern! ignorecase", "!" marks required ones
-	// Call gets the value and the arguments in the order of the signature, as
-	// plain values; those left out are absent at the end or NotGiven.
-	Call func(ctx context.Context, v any, args []any) (any, error)
+	Name string
+	// Call gets the value and the arguments as plain values of the model.
+	Call func(ctx context.Context, v any, args []any, keywords map[string]any) (any, error)
 }
-
-// NotGiven is what a Filter finds in place of an argument that was left out.
-func NotGiven(v any) bool { return v == notGiven }
 
 // Options set an environment up.
 type Options struct {
@@ -112,20 +107,20 @@ func New(o Options) *Env {
 
 // builtin adapts a Filter of the caller.
 func (f Filter) builtin() *builtin {
-	return define(f.Name, f.Signature, func(c *call) (any, error) {
+	return define(f.Name, "*args **kw", func(c *call) (any, error) {
 		self, err := c.st.plain(c.self)
 		if err != nil {
 			return nil, err
 		}
-		args := append([]any(nil), c.args...)
-		for i := range args {
-			if args[i] != notGiven {
-				if args[i], err = c.st.plain(args[i]); err != nil {
-					return nil, err
-				}
-			}
+		args, keywords, err := c.st.plainArgs(c.rest, c.kw)
+		if err != nil {
+			return nil, err
 		}
-		return f.Call(c.st.ctx, self, args)
+		v, err := f.Call(c.st.ctx, self, args, keywords)
+		if s, ok := v.(string); ok && err == nil {
+			err = c.st.charge(len(s))
+		}
+		return v, err
 	})
 }
 
