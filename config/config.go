@@ -38,6 +38,7 @@ type Store struct {
 type HTTP struct {
 	Listen  string `yaml:"listen" doc:"Address and port of the HTTP server, host:port. Port 0 takes a free one."`
 	MaxBody Size   `yaml:"max_body" doc:"Largest request body that is accepted."`
+	Token   Secret `yaml:"token" doc:"Secret that every request to /api must carry, in the header St2-Api-Key or X-Auth-Token. It may be empty only while listen is a loopback address."`
 }
 
 // Chat is what all chat platforms share, and one section a platform.
@@ -54,7 +55,7 @@ type Terminal struct {
 
 // Workers are the goroutines that run actions.
 type Workers struct {
-	Concurrency int `yaml:"concurrency" doc:"How many actions run at the same time."`
+	Concurrency int `yaml:"concurrency" doc:"How many actions of one kind (runner) run at the same time."`
 }
 
 // Log is the program's own log, on standard error.
@@ -101,6 +102,8 @@ func (c *Config) validate(report func(key, format string, args ...any)) {
 		report("http.listen", "%q is not host:port; write for example 127.0.0.1:8080, or :8080 for all interfaces", c.HTTP.Listen)
 	} else if _, err := net.LookupPort("tcp", port); err != nil {
 		report("http.listen", "%q is not a port between 0 and 65535", port)
+	} else if c.HTTP.Token == "" && !isLoopback(c.HTTP.Listen) {
+		report("http.listen", "%q can be reached from other machines, so http.token must be set; or listen on 127.0.0.1", c.HTTP.Listen)
 	}
 	if c.HTTP.MaxBody < 1 {
 		report("http.max_body", "must be at least 1 byte, for example 1MiB")
@@ -125,6 +128,13 @@ func (c *Config) validate(report func(key, format string, args ...any)) {
 			report("packs", "entry %d is empty; each entry is a folder", i+1)
 		}
 	}
+}
+
+// isLoopback reports whether an address takes connections of this machine only.
+func isLoopback(addr string) bool {
+	host, _, err := net.SplitHostPort(addr)
+	ip := net.ParseIP(host)
+	return err == nil && (host == "localhost" || ip != nil && ip.IsLoopback())
 }
 
 func isSpace(r rune) bool { return strings.ContainsRune(" \t\r\n", r) }

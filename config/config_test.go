@@ -55,7 +55,7 @@ shutdown_timeout: 1m30s
 	c, err := Load(LoadOptions{
 		Path: path,
 		Env:  []string{"PETREL_WORKERS__CONCURRENCY=5", "PETREL_HTTP__LISTEN=:9001", "PETREL_PACKS=a, /b", "HOME=/x", "PETREL_PORT=tcp://10.0.0.1:80"},
-		Set:  map[string]string{"http.listen": ":9002"},
+		Set:  map[string]string{"http.listen": "127.0.0.1:9002"},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -64,7 +64,7 @@ shutdown_timeout: 1m30s
 	want.DataDir = filepath.Join(dir, "state")
 	want.Store.URL = "sqlite:" + filepath.Join(dir, "db/x.db")
 	want.Packs = []string{"a", "/b"}
-	want.HTTP = HTTP{Listen: ":9002", MaxBody: 64 << 10}
+	want.HTTP = HTTP{Listen: "127.0.0.1:9002", MaxBody: 64 << 10}
 	want.Workers.Concurrency = 5
 	want.ShutdownTimeout = Duration(90 * time.Second)
 	want.origins = c.origins
@@ -101,7 +101,7 @@ func TestProblems(t *testing.T) {
 		{"unknown inner key", "http:\n  lisen: :1\n", `F:2: http.lisen: unknown key; did you mean listen?`},
 		{"nothing near", "zzzzzzzz: 1\n", `F:1: zzzzzzzz: unknown key; known here: data_dir, store, http, packs, chat, workers, log, shutdown_timeout`},
 		{"twice", "data_dir: a\ndata_dir: b\n", `F:2: data_dir: is set twice, first in line 1; remove one`},
-		{"section is text", "http: yes please\n", `F:1: http: must be a mapping with the keys listen, max_body, but is the text "yes please"`},
+		{"section is text", "http: yes please\n", `F:1: http: must be a mapping with the keys listen, max_body, token, but is the text "yes please"`},
 		{"file is a list", "- a\n", `F:1: must be a mapping with the keys data_dir, store, http, packs, chat, workers, log, shutdown_timeout, but is a list`},
 		{"no value", "chat:\n  name:\n", `F:2: chat.name: has no value; give one (text) or remove the line`},
 		{"number for text", "chat: {name: 5}\n", `F:1: chat.name: must be text, but is the number 5; put it in quotes if you mean the text`},
@@ -119,6 +119,7 @@ func TestProblems(t *testing.T) {
 		{"two documents", "data_dir: a\n---\ndata_dir: b\n", `F:2: a second document begins here; keep everything in one`},
 		{"store", "store: redis://x\n", `F:1: store.url: "redis://x" is not a store; write sqlite:PATH, for example sqlite:./data/petrel.db`},
 		{"listen", "http:\n  listen: localhost\n", `F:2: http.listen: "localhost" is not host:port; write for example 127.0.0.1:8080, or :8080 for all interfaces`},
+		{"open to others", "http: {listen: \":8080\"}", `F:1: http.listen: ":8080" can be reached from other machines, so http.token must be set; or listen on 127.0.0.1`},
 		{"port", "http: {listen: ':99999'}\n", `F:1: http.listen: "99999" is not a port between 0 and 65535`},
 		{"zero size", "http: {max_body: 0}\n", `F:1: http.max_body: must be at least 1 byte, for example 1MiB`},
 		{"prefix", "chat: {prefix: 'hey you'}\n", `F:1: chat.prefix: "hey you" holds white space; use one or a few visible characters, for example !`},
@@ -128,7 +129,7 @@ func TestProblems(t *testing.T) {
 		{"timeout", "shutdown_timeout: 0s\n", `F:1: shutdown_timeout: must be longer than 0s, for example 10s`},
 		{"data_dir", "data_dir: ''\n", `F:1: data_dir: must not be empty; the default is ./data`},
 		{"packs", "packs: ['']\n", `F:1: packs: entry 1 is empty; each entry is a folder`},
-		{"several", "a: 1\nlog: {level: loud}\nhttp: 3\n", "F:1: a: unknown key; known here: data_dir, store, http, packs, chat, workers, log, shutdown_timeout\nF:2: log.level: \"loud\" is not possible; write one of debug, info, warn, error\nF:3: http: must be a mapping with the keys listen, max_body, but is the number 3"},
+		{"several", "a: 1\nlog: {level: loud}\nhttp: 3\n", "F:1: a: unknown key; known here: data_dir, store, http, packs, chat, workers, log, shutdown_timeout\nF:2: log.level: \"loud\" is not possible; write one of debug, info, warn, error\nF:3: http: must be a mapping with the keys listen, max_body, token, but is the number 3"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			path := write(t, t.TempDir(), tt.yaml)

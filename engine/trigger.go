@@ -1,7 +1,10 @@
 package engine
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
+	"strings"
 	"time"
 )
 
@@ -80,3 +83,31 @@ const (
 	LaneEvent Lane = 1 // webhooks, API, sensors
 	LaneTimer Lane = 2
 )
+
+// Key narrows a trigger type to the one trigger that the spec means: rules with
+// equal keys share a trigger. It is empty for types without parameters.
+func (t TriggerSpec) Key() (string, error) {
+	if len(t.Parameters) == 0 {
+		return "", nil
+	}
+	var params map[string]any
+	if err := json.Unmarshal(t.Parameters, &params); err != nil {
+		return "", Errorf(Invalid, "parameters of trigger %s must be an object: %v", t.Type, err)
+	}
+	if len(params) == 0 {
+		return "", nil
+	}
+	if t.Type == TriggerWebhook {
+		url, ok := params["url"].(string)
+		if !ok || strings.Trim(url, "/") == "" {
+			return "", Errorf(Invalid, "a trigger of type %s needs the parameter url, a path such as \"alerts\"", TriggerWebhook)
+		}
+		return strings.Trim(url, "/"), nil
+	}
+	canonical, err := json.Marshal(params) // keys sorted
+	if err != nil {
+		return "", Errorf(Invalid, "parameters of trigger %s: %v", t.Type, err)
+	}
+	sum := sha256.Sum256(canonical)
+	return hex.EncodeToString(sum[:8]), nil
+}

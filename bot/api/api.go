@@ -1,0 +1,134 @@
+// Package api is the HTTP surface: webhooks and health. It translates requests
+// into calls of the engine's service and errors into status codes, and knows
+// nothing of chat.
+package api
+
+import (
+	"context"
+	"crypto/subtle"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+	"github.com/go-chi/chi/v5/middleware"
+
+	"petrel/engine"
+	"petrel/engine/pipeline"
+)
+
+// Service is what the API needs of the engine.
+type Service interface {
+	Dispatch(ctx context.Context, d pipeline.Dispatch) (pipeline.Receipt, error)
+	ListensTo(trigger, key string) bool
+}
+
+// Options is what the API is made of.
+type Options struct {
+	Service Service
+	// Ready reports why the program cannot take work now, nil when it can.
+	Ready   func(ctx context.Context) error
+	MaxBody int64  // bytes of a request body
+	Token   string // required of every /api request when not empty
+	Logger  *slog.Logger
+}
+
+type handler struct{ Options }
+
+// New returns the HTTP handler.
+func New(o Options) http.Handler {
+	h := &handler{o}
+	r := chi.NewRouter()
+	r.Use(middleware.Recoverer)
+	r.Get("/healthz", h.healthz)
+	r.Get("/readyz", h.readyz)
+	r.Route("/api/v1", func(r chi.Router) {
+		r.Use(h.authenticate)
+		r.Post("/webhooks/*", h.webhook)
+	})
+	r.NotFound(func(w http.ResponseWriter, r *http.Request) {
+		h.fail(w, engine.Errorf(engine.NotFound, "there is nothing at %s", r.URL.Path))
+	})
+	return r
+}
+
+// healthz answers as long as the process lives.
+func (h *handler) healthz(w http.ResponseWriter, _ *http.Request) {
+	h.write(w, http.StatusOK, map[string]string{"status": "ok"})
+}
+
+// readyz answers 200 when the program can take work, else 503 with the reason.
+func (h *handler) readyz(w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := context.WithTimeout(r.Context(), 2*time.Second)
+	defer cancel()
+	if err := h.Ready(ctx); err != nil {
+		h.write(w, http.StatusServiceUnavailable, map[string]string{"status": "not ready", "reason": err.Error()})
+		return
+	}
+	h.write(w, http.StatusOK, map[string]string{"status": "ready"})
+}
+
+// authenticate asks for the configured token, in the places where StackStorm's
+// clients put theirs.
+func (h *handler) authenticate(next http.Handler) http.Handler {
+	if h.Token == "" {
+		return next
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var given string
+		for _, v := range []string{
+			r.Header.Get("X-Auth-Token"), r.Header.Get("St2-Api-Key"),
+			r.URL.Query().Get("x-auth-token"), r.URL.Query().Get("st2-api-key"),
+		} {
+			if v != "" {
+				given = v
+				break
+			}
+		}
+		if subtle.ConstantTimeCompare([]byte(given), []byte(h.Token)) != 1 {
+			h.write(w, http.StatusUnauthorized, fault{"Unauthorized - a valid token is needed, in the header St2-Api-Key or X-Auth-Token."})
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// fault is StackStorm's error body.
+type fault struct {
+	Faultstring string `json:"faultstring"`
+}
+
+// statuses translates error codes.
+var statuses = map[engine.Code]int{
+	engine.Invalid: http.StatusBadRequest, engine.NotFound: http.StatusNotFound, engine.Conflict: http.StatusConflict,
+	engine.Forbidden: http.StatusForbidden, engine.Unavailable: http.StatusServiceUnavailable, engine.Internal: http.StatusInternalServerError,
+}
+
+// fail answers with an error. What is our own fault goes to the log, not out.
+func (h *handler) fail(w http.ResponseWriter, err error) {
+	code := engine.CodeOf(err)
+	text := "Internal Server Error"
+	var e *engine.Error
+	if errors.As(err, &e) {
+		text = e.Message
+	}
+	if code == engine.Internal || code == engine.Unavailable {
+		h.Logger.Error("request failed", "error", err)
+	}
+	if code == engine.Unavailable {
+		w.Header().Set("Retry-After", "1")
+	}
+	h.write(w, statuses[code], fault{text})
+}
+
+func (h *handler) write(w http.ResponseWriter, status int, body any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(body); err != nil {
+		h.Logger.Debug("answer not sent", "error", err)
+	}
+}

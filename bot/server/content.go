@@ -1,0 +1,53 @@
+package server
+
+import (
+	"context"
+	"fmt"
+
+	"petrel/engine"
+	"petrel/engine/pipeline"
+	"petrel/engine/runners"
+	"petrel/engine/runners/noop"
+	"petrel/engine/runners/shell"
+	"petrel/packs"
+	"petrel/packs/builtin"
+)
+
+// runners lists every kind of action that this program can carry out.
+func (s *Server) runners() []runners.Runner {
+	return []runners.Runner{
+		shell.NewCommand(shell.Options{}), shell.NewScript(shell.Options{}),
+		noop.Runner{}, s.chat.PostMessage(),
+	}
+}
+
+// loadPacks reads the packs and registers them. What is wrong with a pack is
+// logged with its place and keeps no other pack from working.
+func (s *Server) loadPacks(ctx context.Context, specs []engine.Runner) error {
+	unpacked, err := builtin.Unpack(s.cfg.DataDir)
+	if err != nil {
+		return fmt.Errorf("unpack the built-in packs: %w", err)
+	}
+	var sources []packs.Source
+	for _, dir := range s.cfg.Packs {
+		sources = append(sources, packs.Dir(dir))
+	}
+	content := packs.Load(ctx, append(sources, packs.Dir(unpacked)), specs)
+	for _, p := range content.Problems {
+		s.log.Warn("there is something wrong in a pack", "problem", p.String())
+	}
+	s.library = packs.NewLibrary(s.store)
+	changes, err := s.library.Register(ctx, content)
+	if err != nil {
+		return err
+	}
+	s.log.Info("packs registered", "packs", len(content.Packs), "actions", len(content.Actions), "rules", len(content.Rules),
+		"aliases", len(content.Aliases), "changed", len(changes), "problems", len(content.Problems))
+	return nil
+}
+
+// catalog is the library as the pipeline sees it.
+type catalog struct{ library *packs.Library }
+
+// Current implements pipeline.Catalog.
+func (c catalog) Current() pipeline.Content { return c.library.Snapshot() }

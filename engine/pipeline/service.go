@@ -1,0 +1,338 @@
+package pipeline
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"petrel/engine"
+	"petrel/engine/expression"
+	"petrel/store"
+)
+
+// deliveryMemory is how long the ID of an inbound delivery is remembered.
+// Platforms give up retrying within an hour or so.
+const deliveryMemory = 24 * time.Hour
+
+// intakeLimit bounds how long intake may wait for the store before the caller
+// is told that Petrel is busy.
+const intakeLimit = 5 * time.Second
+
+// Catalog is the content that packs brought in. Current returns an immutable
+// snapshot; a change of content makes a new one.
+type Catalog interface {
+	Current() Content
+}
+
+// Content is one snapshot of the registered content.
+type Content interface {
+	Action(ref string) (*engine.Action, bool)
+	Runner(name string) (*engine.Runner, bool)
+	Rules() []*engine.Rule
+}
+
+// Responder answers trigger instances of its type beside the rules: the alias
+// table does so for chat commands. It must decide the same when asked again.
+type Responder func(ctx context.Context, inst *engine.TriggerInstance) (Response, error)
+
+// Response is what a Responder wants done.
+type Response struct {
+	Requests []Request
+	Replies  []json.RawMessage // Notice.Body, said to the instance's Origin
+}
+
+// Options is what a Service is made of.
+type Options struct {
+	Store      store.Backend
+	Catalog    Catalog
+	Renderer   *expression.Renderer
+	Responders map[string]Responder // by trigger ref
+	Now        func() time.Time     // nil means time.Now
+	Logger     *slog.Logger
+}
+
+// Service takes work in and answers questions about it. Safe for concurrent use.
+type Service struct {
+	store      store.Backend
+	catalog    Catalog
+	renderer   *expression.Renderer
+	responders map[string]Responder
+	now        func() time.Time
+	log        *slog.Logger
+
+	mu       sync.Mutex
+	compiled *compiled // of the newest content seen
+}
+
+// NewService puts a Service together.
+func NewService(o Options) *Service {
+	now := o.Now
+	if now == nil {
+		now = time.Now
+	}
+	return &Service{
+		store: o.Store, catalog: o.Catalog, renderer: o.Renderer, responders: o.Responders,
+		now: now, log: o.Logger,
+	}
+}
+
+// Dispatch is something that happened.
+type Dispatch struct {
+	Trigger  string // ref of the trigger type
+	Key      string // see engine.TriggerInstance.Key
+	Payload  json.RawMessage
+	TraceTag string
+	// DeliveryID is stable over repeated deliveries of the same event; the
+	// second one changes nothing. Empty: every call is a new event.
+	DeliveryID string
+	Lane       engine.Lane
+	Origin     *engine.Origin
+}
+
+// Receipt says what became of a Dispatch. With Duplicate set, ID is that of the
+// instance which the first delivery made.
+type Receipt struct {
+	ID        string
+	Duplicate bool
+}
+
+// Dispatch records an event. When it returns without error the event is durable
+// and will be acted on. Errors are *engine.Error with code Unavailable when the
+// store cannot take it now.
+func (s *Service) Dispatch(ctx context.Context, d Dispatch) (Receipt, error) {
+	now := s.now()
+	payload := d.Payload
+	if len(payload) == 0 {
+		payload = json.RawMessage("{}")
+	}
+	id := engine.NewID(now)
+	inst := engine.TriggerInstance{
+		ID: id, Trigger: d.Trigger, Key: d.Key, Payload: payload, OccurrenceTime: now,
+		Status: engine.InstancePending, TraceID: id, TraceTag: d.TraceTag, Lane: d.Lane, Origin: d.Origin,
+	}
+	if inst.TraceTag == "" {
+		inst.TraceTag = "trigger_instance-" + id
+	}
+	var b store.Batch
+	if err := Instances.Put(&b, store.Doc[engine.TriggerInstance]{ID: id, Value: inst}); err != nil {
+		return Receipt{}, err
+	}
+	if d.DeliveryID != "" {
+		b.Claims = append(b.Claims, store.Claim{Key: "delivery:" + d.DeliveryID, Value: id, TTL: deliveryMemory})
+	}
+	b.Pushes = append(b.Pushes, store.Push{Queue: QueueTriggers, ID: id, Lane: int(d.Lane)})
+	err := s.intake(ctx, &b)
+	var dup *store.DuplicateError
+	if errors.As(err, &dup) {
+		return Receipt{ID: dup.Value, Duplicate: true}, nil
+	}
+	if err != nil {
+		return Receipt{}, err
+	}
+	return Receipt{ID: id}, nil
+}
+
+// Request asks for an action to be run.
+type Request struct {
+	ID         string // derived from the cause; empty for a fresh one
+	Action     string // ref
+	Parameters json.RawMessage
+	Context    engine.Context
+	Lane       engine.Lane
+	Origin     *engine.Origin
+	Rule       *engine.RuleRef
+	Instance   string // ID of the trigger instance behind it
+	TraceID    string
+	Names      expression.Names // further names for templates in Parameters
+}
+
+// Request records an execution and queues it. Errors are *engine.Error (Invalid,
+// NotFound) when it cannot be run as asked. When a template in the parameters
+// cannot be rendered, a failed execution is recorded and returned with the error.
+func (s *Service) Request(ctx context.Context, r Request) (engine.Execution, error) {
+	e, rejected := s.prepare(ctx, r)
+	if e == nil {
+		return engine.Execution{}, rejected
+	}
+	var b store.Batch
+	if err := s.addExecution(&b, e); err != nil {
+		return engine.Execution{}, err
+	}
+	if err := s.intake(ctx, &b); err != nil {
+		return engine.Execution{}, err
+	}
+	return *e, rejected
+}
+
+// AgainOptions say on whose behalf an execution is run again.
+type AgainOptions struct {
+	Key  string // stable over repeats of the same wish; empty: every call runs it again
+	User string
+	Lane engine.Lane
+}
+
+// Again runs an ended execution's action anew, with the same parameters, and
+// answers where the first one was answered.
+func (s *Service) Again(ctx context.Context, id string, o AgainOptions) (engine.Execution, error) {
+	d, err := s.execution(ctx, id)
+	if err != nil {
+		return engine.Execution{}, err
+	}
+	old := d.Value
+	if !old.Status.Completed() {
+		return old, engine.Errorf(engine.Conflict, "execution %s is still %s", id, old.Status)
+	}
+	r := Request{
+		Action: old.Action.Ref, Parameters: old.Parameters, Context: old.Context, Lane: o.Lane,
+		Origin: old.Origin, TraceID: old.TraceID,
+	}
+	r.Context.User, r.Context.APIUser, r.Context.CancelledBy = o.User, o.User, ""
+	if o.Key != "" {
+		r.ID = engine.DeriveID(id, "again", o.Key)
+	}
+	e, err := s.Request(ctx, r)
+	if o.Key != "" && errors.Is(err, store.ErrConflict) {
+		return s.Execution(ctx, r.ID) // the same wish once more
+	}
+	return e, err
+}
+
+// Listens reports whether any enabled rule waits for a trigger type.
+func (s *Service) Listens(trigger string) bool { return s.current().listens(trigger) }
+
+// ListensTo reports whether any enabled rule waits for one trigger of a type,
+// such as the URL of a webhook.
+func (s *Service) ListensTo(trigger, key string) bool { return s.current().listensTo(trigger, key) }
+
+// intake commits a batch on behalf of somebody who waits for it.
+func (s *Service) intake(ctx context.Context, b *store.Batch) error {
+	ctx, cancel := context.WithTimeout(ctx, intakeLimit)
+	defer cancel()
+	err := s.store.Commit(ctx, b)
+	if errors.Is(err, store.ErrUnavailable) || errors.Is(err, store.ErrClosed) || errors.Is(err, context.DeadlineExceeded) {
+		return &engine.Error{Code: engine.Unavailable, Message: "Petrel is busy and did not take this; try again in a moment", Err: err}
+	}
+	return err
+}
+
+// addExecution adds the record of a new execution, its place in the queue, the
+// event and the notice to the batch.
+func (s *Service) addExecution(b *store.Batch, e *engine.Execution) error {
+	if err := s.putExecution(b, store.Doc[engine.Execution]{ID: e.ID, Value: *e}); err != nil {
+		return err
+	}
+	if !e.Status.Completed() {
+		b.Pushes = append(b.Pushes, store.Push{Queue: QueueActions(e.Action.Runner), ID: e.ID, Lane: int(e.Lane)})
+	}
+	return nil
+}
+
+// putExecution adds a change of an execution together with the event that tells
+// of it and, when somebody waits for an answer, the notice for the outbox.
+func (s *Service) putExecution(b *store.Batch, d store.Doc[engine.Execution]) error {
+	e := &d.Value
+	if err := Executions.Put(b, d); err != nil {
+		return err
+	}
+	body, err := json.Marshal(ExecutionEvent{ID: e.ID, Action: e.Action.Ref, Status: e.Status})
+	if err != nil {
+		return fmt.Errorf("encode the event of execution %s: %w", e.ID, err)
+	}
+	b.Events = append(b.Events, store.Event{Type: EventExecution, Key: e.ID, Body: body})
+	// That it runs now is no news: the acknowledgement said so, and what it
+	// prints tells how it goes.
+	if e.Origin == nil || e.Status == engine.Running {
+		return nil
+	}
+	return notify(b, e.ID, e.Lane, e.Origin, Notice{Kind: NoticeExecution, Execution: e.ID})
+}
+
+// notify adds a notice to the outbox of an origin.
+func notify(b *store.Batch, id string, lane engine.Lane, o *engine.Origin, n Notice) error {
+	n.Detail = o.Detail
+	body, err := json.Marshal(n)
+	if err != nil {
+		return fmt.Errorf("encode a notice about %s: %w", id, err)
+	}
+	b.Pushes = append(b.Pushes, store.Push{Queue: QueueOutbox, ID: id, Lane: int(lane), Group: o.Conversation, Body: body})
+	return nil
+}
+
+// Execution returns one execution with its result, or an *engine.Error with
+// code NotFound.
+func (s *Service) Execution(ctx context.Context, id string) (engine.Execution, error) {
+	d, err := s.execution(ctx, id)
+	if err != nil {
+		return engine.Execution{}, err
+	}
+	e := d.Value
+	if e.ResultBlob != "" {
+		if e.Result, err = s.store.Blob(ctx, e.ResultBlob); err != nil {
+			return e, fmt.Errorf("result of execution %s: %w", id, err)
+		}
+	}
+	return e, nil
+}
+
+func (s *Service) execution(ctx context.Context, id string) (store.Doc[engine.Execution], error) {
+	d, err := Executions.Get(ctx, s.store, id)
+	if errors.Is(err, store.ErrNotFound) {
+		return d, engine.Errorf(engine.NotFound, "there is no execution %s", id)
+	}
+	return d, err
+}
+
+// Output returns what an execution printed while it ran, oldest first, at most
+// the last max pieces.
+func (s *Service) Output(ctx context.Context, id string, max int) ([]OutputRecord, error) {
+	docs, _, err := Outputs.List(ctx, s.store, store.Query{Index: "execution", Value: id, Desc: true, Limit: max})
+	if err != nil {
+		return nil, err
+	}
+	records := make([]OutputRecord, len(docs))
+	for i, d := range docs {
+		records[len(docs)-1-i] = d.Value
+	}
+	return records, nil
+}
+
+// Cancel asks for an execution to be ended. One that has not begun is canceled
+// at once; a running one becomes canceling, and canceled when its work has
+// ended. Canceling again changes nothing.
+func (s *Service) Cancel(ctx context.Context, id, by string) (engine.Execution, error) {
+	for {
+		d, err := s.execution(ctx, id)
+		if err != nil {
+			return engine.Execution{}, err
+		}
+		e := &d.Value
+		if e.Status == engine.Canceling || e.Status == engine.Canceled {
+			return *e, nil
+		}
+		if !e.Status.Cancelable() {
+			return *e, engine.Errorf(engine.Conflict, "execution %s is %s already and cannot be canceled", id, e.Status)
+		}
+		e.Context.CancelledBy = by
+		to := engine.Canceling
+		if e.Status != engine.Running {
+			to = engine.Canceled
+			e.Result = json.RawMessage(`{"message":"canceled before it began"}`)
+		}
+		if err := e.MoveTo(to, s.now()); err != nil {
+			return *e, err
+		}
+		var b store.Batch
+		if err := s.putExecution(&b, d); err != nil {
+			return *e, err
+		}
+		err = s.intake(ctx, &b)
+		if errors.Is(err, store.ErrConflict) {
+			continue // it moved on meanwhile; look again
+		}
+		return *e, err
+	}
+}
