@@ -72,7 +72,7 @@ func (l *loader) readAction(f *file, o *object, d folder, p *Pack, name string) 
 	}
 	checkEntryPoint(o, d, a.EntryPoint)
 	if known {
-		o.checkParameters("parameters", runner.Parameters, a.Parameters)
+		o.checkParameters(runner.Parameters, a.Parameters)
 	}
 	if f.failed() {
 		return nil

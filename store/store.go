@@ -109,7 +109,8 @@ type Delete struct {
 	Rev            int64
 }
 
-// Push adds an item to a queue.
+// Push adds an item to a queue. Within a lane items are first handed out in the
+// order in which they became due.
 type Push struct {
 	Queue string
 	ID    string    // what the item is about, usually a document ID

@@ -205,7 +205,7 @@ func (w *writer) put(p *store.Put) error {
 	if slices.Equal(have.filed, filed) {
 		return nil
 	}
-	return w.refile(p.ID, decodeFilings(have.filed), filings)
+	return w.refile(p.ID, have.filed, filings)
 }
 
 func (w *writer) delete(d *store.Delete) error {
@@ -226,7 +226,7 @@ func (w *writer) delete(d *store.Delete) error {
 	if _, err := w.stmt.rmDoc.Exec(have.n); err != nil {
 		return fmt.Errorf("delete %s/%s: %w", d.Collection, d.ID, err)
 	}
-	return w.refile(d.ID, decodeFilings(have.filed), nil)
+	return w.refile(d.ID, have.filed, nil)
 }
 
 func (w *writer) push(p *store.Push) error {

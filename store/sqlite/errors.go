@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io/fs"
 
 	driver "modernc.org/sqlite"
 	codes "modernc.org/sqlite/lib"
@@ -32,6 +33,10 @@ func (e *InUseError) Is(target error) bool { return target == store.ErrUnavailab
 // unavailable reports whether the file, not the request, is at fault: disk full,
 // read-only, I/O error and the like.
 func unavailable(err error) bool {
+	var pe *fs.PathError
+	if errors.As(err, &pe) {
+		return true
+	}
 	var se *driver.Error
 	if !errors.As(err, &se) {
 		return errors.Is(err, sql.ErrConnDone)

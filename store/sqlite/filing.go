@@ -53,28 +53,47 @@ func encodeFilings(list []filing) []byte {
 	return out
 }
 
-func decodeFilings(raw []byte) []filing {
+func decodeFilings(raw []byte) ([]filing, error) {
 	var list []filing
+	rest, damaged := raw, false
 	number := func() uint64 {
-		v, n := binary.Uvarint(raw)
-		raw = raw[n:]
+		v, n := binary.Uvarint(rest)
+		if n <= 0 {
+			rest, damaged = nil, true
+			return 0
+		}
+		rest = rest[n:]
 		return v
 	}
 	text := func() string {
 		n := number()
-		s := string(raw[:n])
-		raw = raw[n:]
+		if n > uint64(len(rest)) {
+			rest, damaged = nil, true
+			return ""
+		}
+		s := string(rest[:n])
+		rest = rest[n:]
 		return s
 	}
-	for len(raw) > 0 {
-		list = append(list, filing{ix: int64(number()), value: text(), sort: text()})
+	for len(rest) > 0 {
+		f := filing{ix: int64(number())}
+		f.value = text()
+		f.sort = text()
+		if damaged {
+			return list, fmt.Errorf("the list of its index entries is damaged: %x", raw)
+		}
+		list = append(list, f)
 	}
-	return list
+	return list, nil
 }
 
 // refile removes the old filings that are not among the new and adds the new
 // that were not among the old. Both are sorted.
-func (w *writer) refile(id string, old, now []filing) error {
+func (w *writer) refile(id string, filed []byte, now []filing) error {
+	old, err := decodeFilings(filed)
+	if err != nil {
+		return fmt.Errorf("document %s: %w", id, err)
+	}
 	for len(old)+len(now) > 0 {
 		c := 0
 		switch {

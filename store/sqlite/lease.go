@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"petrel/store"
@@ -108,7 +109,7 @@ func (w *writer) allot(now time.Time) []*handout {
 				if e == nil {
 					break
 				}
-				l := bd.grant(e, now.Add(wt.req.TTL))
+				l := bd.grant(e, now, wt.req.TTL)
 				w.journal = append(w.journal, change{kind: granted, entry: e, lease: l, deliveries: e.deliveries})
 				e.deliveries++
 				it := store.Item{
@@ -155,8 +156,7 @@ func (b *Backend) Lease(ctx context.Context, r store.LeaseRequest) ([]store.Item
 	}
 	b.mu.Lock()
 	if !wt.gone {
-		wt.gone = true
-		q.firstWaiter() // lets go of those at the front that gave up
+		q.waiters = slices.DeleteFunc(q.waiters, func(w *waiter) bool { return w == wt })
 		b.mu.Unlock()
 		return nil, ctx.Err()
 	}
@@ -192,7 +192,7 @@ func (b *Backend) Extend(ctx context.Context, items []store.Item, ttl time.Durat
 			lost = append(lost, it)
 			continue
 		}
-		l.until = until
+		l.until, l.ttl = until, ttl
 		if l.entry.state == leased {
 			b.board.expiry.moved(l.pos)
 		}

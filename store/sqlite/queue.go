@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"container/heap"
 	"strconv"
 	"time"
 
@@ -31,7 +32,7 @@ type board struct {
 
 type queue struct {
 	name    string
-	lanes   [store.MaxLane + 1]pile[*entry] // ready, by seq
+	lanes   [store.MaxLane + 1]pile[*entry] // ready, see before
 	groups  map[string]*group
 	waiters []*waiter
 	handed  uint64
@@ -76,6 +77,7 @@ type lease struct {
 	entry *entry
 	token string
 	until time.Time // monotonic: a jump of the wall clock ends no lease
+	ttl   time.Duration
 	pos   int
 }
 
@@ -97,9 +99,7 @@ func newBoard(nonce uint64) *board {
 		leases: map[int64]*lease{},
 		nonce:  nonce,
 		delayed: pile[*entry]{
-			less: func(a, b *entry) bool {
-				return a.due < b.due || a.due == b.due && a.seq < b.seq
-			},
+			less:  before,
 			place: placeEntry,
 		},
 		expiry: pile[*lease]{
@@ -109,6 +109,9 @@ func newBoard(nonce uint64) *board {
 	}
 }
 
+// before is the order of a line: by the time an item became, or becomes, due.
+func before(a, b *entry) bool { return a.due < b.due || a.due == b.due && a.seq < b.seq }
+
 func placeEntry(e *entry, i int) { e.pos = int32(i) }
 
 func (b *board) queue(name string) *queue {
@@ -116,7 +119,7 @@ func (b *board) queue(name string) *queue {
 	if q == nil {
 		q = &queue{name: name, groups: map[string]*group{}}
 		for i := range q.lanes {
-			q.lanes[i] = pile[*entry]{less: func(a, b *entry) bool { return a.seq < b.seq }, place: placeEntry}
+			q.lanes[i] = pile[*entry]{less: before, place: placeEntry}
 		}
 		b.queues[name] = q
 		b.order = append(b.order, q)
@@ -177,7 +180,7 @@ func (q *queue) pick() *entry {
 		if q.lanes[i].Len() == 0 {
 			continue
 		}
-		if best < 0 || oldest && q.lanes[i].top().seq < q.lanes[best].top().seq {
+		if best < 0 || oldest && before(q.lanes[i].top(), q.lanes[best].top()) {
 			best = i
 		}
 		if !oldest {
@@ -225,9 +228,9 @@ func (q *queue) firstWaiter() *waiter {
 }
 
 // grant leases a picked item.
-func (b *board) grant(e *entry, until time.Time) *lease {
+func (b *board) grant(e *entry, mono time.Time, ttl time.Duration) *lease {
 	b.nonce++
-	l := &lease{entry: e, until: until}
+	l := &lease{entry: e, until: mono.Add(ttl), ttl: ttl}
 	l.token = strconv.FormatInt(e.seq, 36) + "." + strconv.FormatUint(b.nonce, 36)
 	e.lease, e.state = l, leased
 	e.q.leased++
@@ -357,19 +360,20 @@ func (b *board) wait(mono time.Time, nowMS int64) (d time.Duration, ok bool) {
 	return d, ok
 }
 
-// prolong moves the end of every lease: the process was stopped or starved for
-// so long, and so were the holders that could not renew.
-func (b *board) prolong(d time.Duration) {
+// renew starts every lease anew: the process was stopped or starved for so long
+// that the holders could not do it.
+func (b *board) renew(mono time.Time) {
 	for _, l := range b.expiry.items {
-		l.until = l.until.Add(d)
+		l.until = mono.Add(l.ttl)
 	}
+	heap.Init(&b.expiry)
 }
 
 func (q *queue) stats() store.QueueStats {
 	s := store.QueueStats{Ready: q.total - q.leased - q.delayed, Leased: q.leased, Delayed: q.delayed}
 	var oldest *entry
 	for i := range q.lanes {
-		if q.lanes[i].Len() > 0 && (oldest == nil || q.lanes[i].top().seq < oldest.seq) {
+		if q.lanes[i].Len() > 0 && (oldest == nil || before(q.lanes[i].top(), oldest)) {
 			oldest = q.lanes[i].top()
 		}
 	}

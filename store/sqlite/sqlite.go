@@ -84,11 +84,11 @@ func Open(ctx context.Context, path string, opts Options) (*Backend, error) {
 		return nil, fmt.Errorf("open store: %w", err)
 	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
-		return nil, fmt.Errorf("open store: %w", err)
+		return nil, fmt.Errorf("open store: %w", translate(err))
 	}
 	lock, err := lockFile(path)
 	if err != nil {
-		return nil, fmt.Errorf("open store: %w", err)
+		return nil, fmt.Errorf("open store: %w", translate(err))
 	}
 	b := &Backend{
 		opts: opts, path: path, log: opts.Logger, lock: lock,

@@ -17,7 +17,10 @@ func openAddress(ctx context.Context, path string) (store.Backend, error) {
 	return b, nil
 }
 
-func TestMain(m *testing.M) { storetest.Main(m, openAddress) }
+func TestMain(m *testing.M) {
+	runChild()
+	storetest.Main(m, openAddress)
+}
 
 func TestContract(t *testing.T) {
 	storetest.Run(t, storetest.Harness{

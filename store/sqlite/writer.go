@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"os"
 	"time"
 
 	"petrel/store"
@@ -13,9 +14,10 @@ import (
 const (
 	maxGroup = 256              // operations in one transaction
 	maxNap   = time.Minute      // how late a jump of the wall clock may be noticed
-	stall    = time.Second      // a pause of the process beyond this prolongs leases
+	stall    = time.Second      // a pause of the process beyond this renews all leases
 	purgeGap = 10 * time.Second // between two looks for expired claims
 	trimStep = 256              // events beyond KeepEvents before they are removed
+	maxLog   = 64 << 20         // bytes of write-ahead log before it is cut back
 )
 
 // operation is a unit of work for the writer: a batch or the release of a lease.
@@ -46,6 +48,7 @@ type writer struct {
 
 	oldestEvent uint64
 	lastPurge   time.Time
+	nextBound   time.Time
 	broken      bool // the last transaction failed for want of disk or the like
 }
 
@@ -111,8 +114,8 @@ func (w *writer) loop() {
 			w.b.mu.Unlock()
 			return
 		}
-		if late := now.Sub(expected); late > stall {
-			w.b.board.prolong(late)
+		if now.Sub(expected) > stall {
+			w.b.board.renew(now)
 		}
 		w.nowMS = w.b.nowMS()
 		w.b.board.tick(now, w.nowMS)
@@ -212,6 +215,7 @@ func (w *writer) run(group []*operation) {
 	}
 	w.b.mu.Unlock()
 	w.report(err)
+	defer w.boundLog()
 	for _, op := range group {
 		if err != nil {
 			op.err = err
@@ -358,4 +362,32 @@ func (w *writer) housekeep() error {
 		w.lastPurge = now
 	}
 	return nil
+}
+
+// boundLog cuts the write-ahead log back when it has outgrown its bound: SQLite's
+// own checkpoints cannot start it anew while some reader is always active. It
+// waits a moment for readers, commits wait that long too, and tries again later
+// when one (a backup, say) does not end.
+func (w *writer) boundLog() {
+	info, err := os.Stat(w.b.path + "-wal")
+	if err != nil || info.Size() < maxLog || time.Now().Before(w.nextBound) {
+		return
+	}
+	w.nextBound = time.Now().Add(time.Second)
+	ctx := context.Background()
+	var busy, pages, moved int
+	_, err = w.conn.ExecContext(ctx, "PRAGMA busy_timeout=100")
+	if err == nil {
+		err = w.conn.QueryRowContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)").Scan(&busy, &pages, &moved)
+	}
+	if _, restore := w.conn.ExecContext(ctx, "PRAGMA busy_timeout=5000"); err == nil {
+		err = restore
+	}
+	if err != nil {
+		w.b.log.Warn("write-ahead log could not be cut back", "path", w.b.path, "bytes", info.Size(), "error", err)
+		return
+	}
+	if busy != 0 {
+		w.b.log.Debug("write-ahead log is held by a reader", "path", w.b.path, "bytes", info.Size())
+	}
 }

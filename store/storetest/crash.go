@@ -17,14 +17,21 @@ import (
 )
 
 // childAddress is the environment variable that makes a test binary the victim
-// of testCrash instead of running tests.
-const childAddress = "PETREL_STORETEST_CHILD"
+// of a test instead of running tests; childTask says of which.
+const (
+	childAddress = "PETREL_STORETEST_CHILD"
+	childTask    = "PETREL_STORETEST_TASK"
+)
 
-// Main is for a backend's TestMain. In the child process of testCrash it works
-// on the store until it is killed.
+// Main is for a backend's TestMain. In a child process of the suite it works on
+// the store until it is killed.
 func Main(m *testing.M, open func(ctx context.Context, address string) (store.Backend, error)) {
 	if address := os.Getenv(childAddress); address != "" {
-		err := victim(address, open)
+		task := victim
+		if os.Getenv(childTask) == "poison" {
+			task = swallow
+		}
+		err := task(address, open)
 		fmt.Println("!", err)
 		os.Exit(1)
 	}
@@ -122,6 +129,26 @@ func victim(address string, open func(context.Context, string) (store.Backend, e
 	}
 	<-ctx.Done()
 	return context.Cause(ctx)
+}
+
+// swallow takes an item and dies of it.
+func swallow(address string, open func(context.Context, string) (store.Backend, error)) error {
+	b, err := open(context.Background(), address)
+	if err != nil {
+		return err
+	}
+	_, err = b.Lease(context.Background(), store.LeaseRequest{Queue: "poison", Holder: "victim", Max: 1, TTL: 200 * time.Millisecond})
+	if err != nil {
+		return err
+	}
+	self, err := os.FindProcess(os.Getpid())
+	if err != nil {
+		return err
+	}
+	if err := self.Kill(); err != nil {
+		return err
+	}
+	select {}
 }
 
 // testCrash kills a process that works on the store, several times over, and

@@ -78,6 +78,7 @@ func Run(t *testing.T, h Harness) {
 		{"Reopen", testReopen},
 		{"Closed", testClosed},
 		{"Crash", testCrash},
+		{"Poison", testPoison},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
