@@ -23,6 +23,24 @@ const (
 	quoteLength  = 48
 )
 
+// Show gives what a person reads of a message, as on a pipe, and the labels of
+// its buttons.
+func Show(e terminal.Entry, reader string) (text string, buttons []string) {
+	if e.Message != nil {
+		for _, b := range e.Message.Buttons {
+			buttons = append(buttons, oneLine(b.Label))
+		}
+		m := *e.Message
+		m.Buttons = nil
+		e.Message = &m
+	}
+	var out []string
+	for _, r := range render(e, view{me: reader}) {
+		out = append(out, r.text())
+	}
+	return strings.Join(out, "\n"), buttons
+}
+
 // render shows a message: one head row with the speaker and how the matter
 // stands, then the rest. Pure.
 func render(e terminal.Entry, v view) []row {
