@@ -71,29 +71,29 @@ var chosen = map[string]string{
 
 // earlier are the rows whose schema is refused when it is compiled, before the stage at which upstream fails.
 var earlier = map[string]string{
-	`{"a": {"type": ["string", "integer"]}}`:         "lists of types are refused at registration",
+	`{"a": {"type": ["string", "integer"]}}`:          "lists of types are refused at registration",
 	`{"timeout": {"default": "9", "type": "string"}}`: "changing the type of a runner's parameter is refused at registration",
 }
 
 type row struct {
-	Kind           string
-	Runner         json.RawMessage `json:"runner_parameters_schema"`
-	Action         json.RawMessage `json:"action_parameters_schema"`
-	Given          json.RawMessage
-	Live           json.RawMessage
-	Context        map[string]any
-	Config         json.RawMessage
-	System         map[string]string `json:"datastore_system"`
-	DatastoreUser  []struct{ Key, User, Value string } `json:"datastore_user"`
-	Expect         json.RawMessage
-	Stage          string
-	Type           string
-	Value          json.RawMessage
-	Metadata       json.RawMessage
-	ActionParams   json.RawMessage `json:"action_parameters"`
-	KwargOp        string          `json:"kwarg_op"`
-	Positional     []string
-	Named          json.RawMessage
+	Kind          string
+	Runner        json.RawMessage `json:"runner_parameters_schema"`
+	Action        json.RawMessage `json:"action_parameters_schema"`
+	Given         json.RawMessage
+	Live          json.RawMessage
+	Context       map[string]any
+	Config        json.RawMessage
+	System        map[string]string                   `json:"datastore_system"`
+	DatastoreUser []struct{ Key, User, Value string } `json:"datastore_user"`
+	Expect        json.RawMessage
+	Stage         string
+	Type          string
+	Value         json.RawMessage
+	Metadata      json.RawMessage
+	ActionParams  json.RawMessage `json:"action_parameters"`
+	KwargOp       string          `json:"kwarg_op"`
+	Positional    []string
+	Named         json.RawMessage
 }
 
 func (r row) fails() bool { return string(r.Expect) == `"error"` }
