@@ -229,12 +229,46 @@ func TestCommandLineErrors(t *testing.T) {
 		{[]string{"-c", "bad.yaml", "serve"}, 2, "bad.yaml:3: workers.concurrency: must be a whole number"},
 		{[]string{"sevre"}, 2, `there is no command "sevre"`},
 		{[]string{"serve", "--nope"}, 2, "unknown flag"},
+		{[]string{"serve", "now"}, 2, "petrel serve takes no arguments"},
+		{[]string{"store", "backup"}, 2, "needs the file to write"},
+		{[]string{"store", "check"}, 1, "petrel.db"},
 		{[]string{"--help"}, 0, "Talk to Petrel in this terminal"},
 	} {
 		out, code := p.run("", tt.args...)
 		if code != tt.code || !strings.Contains(out, tt.want) {
 			t.Errorf("petrel %s: exit code %d, want %d:\n%s", strings.Join(tt.args, " "), code, tt.code, out)
 		}
+	}
+}
+
+// A backup of a running server is whole and can be served.
+func TestBackup(t *testing.T) {
+	p := install(t, "")
+	p.start()
+	ann := p.sit("ann", "#general")
+	ann.answer("1", "!run echo before on localhost")
+	if out, code := p.run("", "store", "backup", "copy/petrel.db"); code != 1 || !strings.Contains(out, "copy") {
+		t.Errorf("backup into a folder that is not there: exit code %d, %s", code, out)
+	}
+	if err := os.Mkdir(p.file("copy"), 0o750); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		args []string
+		code int
+		want string
+	}{
+		{[]string{"store", "backup", "copy/petrel.db"}, 0, "copy/petrel.db holds a copy"},
+		{[]string{"store", "backup", "copy/petrel.db"}, 1, "exists"},
+		{[]string{"store", "check"}, 0, "1 delivery IDs"},
+		{[]string{"--data-dir", "copy", "store", "check"}, 0, "1 delivery IDs"},
+	} {
+		if out, code := p.run("", tt.args...); code != tt.code || !strings.Contains(out, tt.want) {
+			t.Errorf("petrel %s: exit code %d, want %d:\n%s", strings.Join(tt.args, " "), code, tt.code, out)
+		}
+	}
+	if out, code := p.run("!run echo restored on localhost\n", "--data-dir", "copy", "chat"); code != 0 || !strings.Contains(out, "stdout : restored") {
+		t.Errorf("exit code %d:\n%s", code, out)
 	}
 }
 

@@ -27,7 +27,7 @@ printed. The exit code is 0 when everything succeeded, 1 when something failed
 or was not understood:
 
   echo '!run date on localhost' | petrel chat`,
-		Args: cobra.NoArgs,
+		Args: exactArgs(0, ""),
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.chat(cmd.Context(), o) },
 	}
 	cmd.Flags().StringVar(&o.Name, "as", "", "who speaks (default: your login name)")

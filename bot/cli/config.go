@@ -13,7 +13,7 @@ func (a *app) configCommand() *cobra.Command {
 	cmd.AddCommand(&cobra.Command{
 		Use:   "print",
 		Short: "Print the effective configuration, secrets masked",
-		Args:  cobra.NoArgs,
+		Args:  exactArgs(0, ""),
 		RunE: func(*cobra.Command, []string) error {
 			cfg, err := a.load()
 			if err != nil {
@@ -24,7 +24,7 @@ func (a *app) configCommand() *cobra.Command {
 	}, &cobra.Command{
 		Use:   "check FILE",
 		Short: "Say what is wrong with a configuration file",
-		Args:  cobra.ExactArgs(1),
+		Args:  exactArgs(1, "the configuration file"),
 		RunE: func(_ *cobra.Command, args []string) error {
 			if err := config.Check(args[0]); err != nil {
 				return usageError{err}

@@ -30,7 +30,7 @@ func (a *app) serveCommand() *cobra.Command {
 		Long: `Runs everything in one process until it is told to stop (Ctrl-C, SIGTERM). On a
 terminal it opens a chat prompt too, and the log goes to petrel.log in the data
 folder meanwhile.`,
-		Args: cobra.NoArgs,
+		Args: exactArgs(0, ""),
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.serve(cmd.Context(), o) },
 	}
 	cmd.Flags().BoolVar(&o.noChat, "no-chat", false, "no chat prompt, also on a terminal")
