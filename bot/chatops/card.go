@@ -117,6 +117,7 @@ func (c *Chat) cardMessage(ctx context.Context, p place, e *engine.Execution, al
 	m := adapters.Message{To: p.To, Key: e.ID + "/card", InReplyTo: p.Message, Mention: p.User, State: adapters.StateWorking}
 	m.Blocks = []adapters.Block{paragraph("%s", c.ackText(ctx, e, alias)), paragraph("%s", standing(e))}
 	if e.Status.Completed() {
+		m.State = adapters.StateNone // the result is the last word
 		if !alias.Result.Enabled {
 			m.State = finalState(e.Status)
 		}

@@ -14,6 +14,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"os/user"
 	"runtime/debug"
 	"time"
 
@@ -108,12 +109,21 @@ func (o Options) withDefaults() Options {
 	if o.Out == nil {
 		o.Out = os.Stdout
 	}
-	o.Name = cmp.Or(o.Name, terminal.CleanName(cmp.Or(os.Getenv("USER"), os.Getenv("USERNAME"), os.Getenv("LOGNAME"))))
+	o.Name = cmp.Or(o.Name, terminal.CleanName(cmp.Or(os.Getenv("USER"), os.Getenv("USERNAME"), os.Getenv("LOGNAME"), loginName())))
 	o.Channel = cmp.Or(o.Channel, "#general")
 	o.Timeout = cmp.Or(o.Timeout, 10*time.Minute)
 	o.GiveUp = cmp.Or(o.GiveUp, 30*time.Second)
 	o.NoColour = o.NoColour || os.Getenv("NO_COLOR") != ""
 	return o
+}
+
+// loginName is the operating system's name of the person, if it has one.
+func loginName() string {
+	u, err := user.Current()
+	if err != nil {
+		return ""
+	}
+	return u.Username
 }
 
 // terminal returns the two files of a terminal, if that is what it is.
