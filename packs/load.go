@@ -51,9 +51,9 @@ var unusedKinds = []string{"sensors", "policies"}
 // Load reads all packs of the sources. It never fails as a whole: what is wrong
 // is in Problems, and a broken file takes only itself out. Of two packs with
 // the same ref the one of the earlier source is used. Runners are those that
-// actions may name.
-func Load(ctx context.Context, sources []Source, runners []engine.Runner) *Content {
-	l := &loader{content: &Content{Runners: runners, broken: map[string][]string{}}, runners: map[string]engine.Runner{}}
+// actions may name; checks are asked about the triggers of rules.
+func Load(ctx context.Context, sources []Source, runners []engine.Runner, checks ...TriggerCheck) *Content {
+	l := &loader{checks: checks, content: &Content{Runners: runners, broken: map[string][]string{}}, runners: map[string]engine.Runner{}}
 	for _, r := range runners {
 		for _, name := range append([]string{r.Name}, r.Aliases...) {
 			l.runners[runnerKey(name)] = r
@@ -81,6 +81,7 @@ type loader struct {
 	content     *Content
 	runners     map[string]engine.Runner
 	runnerNames []string
+	checks      []TriggerCheck
 }
 
 func (l *loader) problem(name, format string, args ...any) {
@@ -188,7 +189,7 @@ func (l *loader) file(d folder, p *Pack, kind, name string) loaded {
 			r.entity = a
 		}
 	case "rules":
-		if rule := readRule(f, o, p, name); rule != nil {
+		if rule := l.readRule(f, o, p, name); rule != nil {
 			r.entity = rule
 		}
 	case "aliases":

@@ -17,7 +17,7 @@ var operators = []string{
 }
 
 // readRule reads one file of rules/.
-func readRule(f *file, o *object, p *Pack, name string) *engine.Rule {
+func (l *loader) readRule(f *file, o *object, p *Pack, name string) *engine.Rule {
 	o.only(append([]string{"name", "pack", "description", "enabled", "type", "trigger", "criteria", "when", "action",
 		"context", "tags"}, computed...)...)
 	r := readResource(o, p, "rule", name)
@@ -26,7 +26,7 @@ func readRule(f *file, o *object, p *Pack, name string) *engine.Rule {
 		Description:  r.description,
 		Enabled:      o.flag("enabled", false),
 		Type:         readRuleType(o),
-		Trigger:      readTriggerSpec(o),
+		Trigger:      l.readTriggerSpec(o),
 		Criteria:     readCriteria(o),
 		When:         o.text("when"),
 		Action:       readActionCall(o),
@@ -57,7 +57,7 @@ func readRuleType(o *object) engine.RuleType {
 	return t
 }
 
-func readTriggerSpec(o *object) engine.TriggerSpec {
+func (l *loader) readTriggerSpec(o *object) engine.TriggerSpec {
 	if !o.has("trigger") {
 		o.file.report(o.lineOf("trigger"), "trigger is missing; it says what the rule listens to, for example trigger: {type: core.st2.webhook, parameters: {url: name}}")
 		return engine.TriggerSpec{}
@@ -74,7 +74,7 @@ func readTriggerSpec(o *object) engine.TriggerSpec {
 	if spec.Type != "" && !strings.Contains(spec.Type, ".") {
 		child.file.report(child.lineOf("type"), "trigger.type %q lacks its pack; write pack.name, for example core.%s", spec.Type, spec.Type)
 	}
-	checkTriggerParameters(child, spec.Type)
+	l.checkTrigger(child, spec)
 	return spec
 }
 

@@ -1,6 +1,16 @@
 package packs
 
-import "petrel/engine"
+import (
+	"encoding/json"
+	"strings"
+
+	"petrel/engine"
+)
+
+// TriggerCheck says what is wrong with the parameters that a rule gives a
+// trigger type; nil when nothing is, or when it does not know the type. The
+// error names the parameter at fault.
+type TriggerCheck func(triggerType string, parameters json.RawMessage) error
 
 // readTriggerType reads one file of triggers/.
 func readTriggerType(f *file, o *object, p *Pack, name string) *engine.TriggerType {
@@ -18,4 +28,50 @@ func readTriggerType(f *file, o *object, p *Pack, name string) *engine.TriggerTy
 		return nil
 	}
 	return t
+}
+
+// checkTrigger holds the parameters of a rule's trigger to what those who serve
+// the trigger can serve.
+func (l *loader) checkTrigger(trigger *object, spec engine.TriggerSpec) {
+	if spec.Type == engine.TriggerWebhook {
+		checkWebhook(trigger)
+		return
+	}
+	parameters := spec.Parameters
+	if parameters == nil {
+		parameters = json.RawMessage("{}")
+	}
+	for _, check := range l.checks {
+		if err := check(spec.Type, parameters); err != nil {
+			trigger.file.report(trigger.lineOfMention(err.Error()), "trigger.parameters: %s", err)
+			return
+		}
+	}
+}
+
+// lineOfMention finds the parameter that a text speaks of first.
+func (o *object) lineOfMention(text string) int {
+	params := o.child("parameters")
+	if params == nil {
+		return o.line
+	}
+	line, first := o.lineOf("parameters"), len(text)
+	for _, name := range params.order {
+		if at := strings.Index(text, name); at >= 0 && at < first {
+			line, first = params.lineOf(name), at
+		}
+	}
+	return line
+}
+
+func checkWebhook(trigger *object) {
+	params := trigger.child("parameters")
+	if params == nil {
+		params = &object{file: trigger.file, path: trigger.at("parameters"), line: trigger.line}
+	}
+	params.only("url")
+	url := params.must("url", "it is the path after /api/v1/webhooks/, for example url: alertmanager")
+	if url != "" && strings.Trim(url, "/ ") == "" {
+		params.file.report(params.lineOf("url"), "%s %q names no webhook; write for example url: alertmanager", params.at("url"), url)
+	}
 }

@@ -66,7 +66,8 @@ func TestNothingIsWrong(t *testing.T) {
 	if got := len(c.Actions) + len(c.Rules) + len(c.Aliases) + len(c.TriggerTypes); got != files {
 		t.Errorf("%d entities from %d files", got, files)
 	}
-	for _, ref := range []string{engine.TriggerWebhook, engine.TriggerIntervalTimer, engine.TriggerChatCommand, engine.TriggerChatMessage} {
+	for _, ref := range []string{engine.TriggerWebhook, engine.TriggerIntervalTimer, engine.TriggerDateTimer,
+		engine.TriggerCronTimer, engine.TriggerChatCommand, engine.TriggerChatMessage} {
 		found := false
 		for _, typ := range c.TriggerTypes {
 			found = found || typ.Ref == ref
