@@ -396,13 +396,3 @@ func TestScreenNotices(t *testing.T) {
 	notices <- "level=INFO msg=started"
 	d.shows("-- level=INFO msg=started", "ann #general> half")
 }
-
-// count is how many lines of the picture are exactly this.
-func count(picture, line string) (n int) {
-	for l := range strings.SplitSeq(picture, "\n") {
-		if l == line {
-			n++
-		}
-	}
-	return n
-}

@@ -67,7 +67,8 @@ func (r row) paint(colour bool) string {
 }
 
 // wrap cuts a row into rows of at most cols columns, at spaces where there are
-// any in the second half of the line. cols of 0 means no limit.
+// any in the second half of the line. cols of 0 means no limit; a single
+// character may be wider than the limit.
 func (r row) wrap(cols int) []row {
 	if cols <= 0 || columns(r.text()) <= cols {
 		return []row{r}
@@ -76,36 +77,37 @@ func (r row) wrap(cols int) []row {
 		r.hang = ""
 	}
 	var out []row
-	for rest := r.spans; ; {
-		line, more := cut(rest, cols)
-		out = append(out, row{spans: line})
-		if len(more) == 0 {
-			return out
-		}
-		rest = append([]span{{text: r.hang}}, more...)
-	}
-}
-
-// cut splits spans after at most cols columns, and takes one character at least.
-func cut(spans []span, cols int) (line, rest []span) {
-	used, breakSpan, breakByte := 0, -1, 0
-	for i, s := range spans {
+	var line []span        // the row being filled
+	used, fresh := 0, true // its columns; nothing but hang is in it
+	breakSpan, breakByte := -1, 0
+	for _, s := range r.spans {
+		line = append(line, span{style: s.style})
+		begin := 0 // of what of s is on this row
 		for at, c := range s.text {
 			w := runeColumns(c)
-			if used+w > cols && used > 0 {
-				if breakSpan < 0 {
-					return split(spans, i, at)
+			if used+w > cols && !fresh {
+				var rest []span
+				if line[len(line)-1].text = s.text[begin:at]; breakSpan >= 0 {
+					line, rest = split(line, breakSpan, breakByte)
 				}
-				line, rest = split(spans, breakSpan, breakByte)
-				return line, rest
+				out = append(out, row{spans: line})
+				line = append([]span{{text: r.hang}}, rest...)
+				if len(rest) == 0 {
+					line = append(line, span{style: s.style})
+				}
+				used = columns(row{spans: line}.text())
+				begin = at - len(line[len(line)-1].text)
+				breakSpan = -1
 			}
 			used += w
+			fresh = false
 			if c == ' ' && used > cols/2 {
-				breakSpan, breakByte = i, at+1
+				breakSpan, breakByte = len(line)-1, at+1-begin
 			}
 		}
+		line[len(line)-1].text = s.text[begin:]
 	}
-	return spans, nil
+	return append(out, row{spans: line})
 }
 
 func split(spans []span, i, at int) (before, after []span) {
