@@ -11,8 +11,11 @@ import (
 // Event is a trigger instance as rules see it.
 type Event struct {
 	Payload any // the value model; `trigger` in keys and patterns
-	// Names are further names for patterns, such as st2kv. `system`, the datastore, may be used in keys as well.
+	// Names are further names for patterns: system and st2kv.
 	Names map[string]any
+	// System looks up the text of a system item of the datastore, for keys `system.<item>`; nil: none exists. (In StackStorm such a key gives
+	// an object that is equal to nothing.)
+	System func(ctx context.Context, item string) (text string, ok bool, err error)
 }
 
 // Reason says why a rule did not match.
@@ -175,11 +178,8 @@ type scope struct {
 }
 
 func (e *evaluation) newScope(name string, item any) *scope {
-	s := &scope{name: name, item: item, event: &e.event, root: value.NewDict(2)}
+	s := &scope{name: name, item: item, event: &e.event, root: value.NewDict(1)}
 	s.root.SetString(name, item)
-	if system, ok := e.event.Names["system"]; ok {
-		s.root.SetString("system", system)
-	}
 	return s
 }
 
@@ -228,13 +228,11 @@ func (e *evaluation) test(ctx context.Context, c *criterion, s *scope) (Criterio
 	if c.pathErr != nil {
 		return failed(StageKey, c.pathErr)
 	}
-	found, ok, err := c.path.First(s.root)
+	found, err := e.find(ctx, c, s)
 	if err != nil {
 		return failed(StageKey, err)
 	}
-	if ok {
-		out.Value = found
-	}
+	out.Value = found
 	if c.prepare == nil {
 		return out, &unknownOperator{key: c.key, name: c.typ}
 	}
@@ -252,6 +250,25 @@ func (e *evaluation) test(ctx context.Context, c *criterion, s *scope) (Criterio
 		return failed(StageOperator, err)
 	}
 	return out, nil
+}
+
+// find looks the key up; nil stands for null and for nothing alike.
+func (e *evaluation) find(ctx context.Context, c *criterion, s *scope) (any, error) {
+	if c.systemKey != "" {
+		if e.event.System == nil {
+			return nil, nil
+		}
+		text, ok, err := e.event.System(ctx, c.systemKey)
+		if err != nil || !ok {
+			return nil, err
+		}
+		return text, nil
+	}
+	found, ok, err := c.path.First(s.root)
+	if err != nil || !ok {
+		return nil, err
+	}
+	return found, nil
 }
 
 func (e *evaluation) render(ctx context.Context, pattern string, s *scope) (any, error) {

@@ -207,6 +207,7 @@ func FuzzEvaluate(f *testing.F) {
 	f.Add(`{"trigger.a": {"type": "regex", "pattern": "(a)\\1"}}`, `{"a": "aa"}`)
 	f.Add(`{"trigger.a": {"type": "search", "condition": "any", "pattern": {"item.x": {"type": "search", "condition": "all", "pattern": {}}}}}`, `{"a": [{"x": [1]}]}`)
 	f.Add(`{"trigger.a[0]": {"type": "td_lt", "pattern": "5"}, "trigger..b": {"type": "in", "pattern": [1, {"a": null}]}}`, `{"a": ["2024-01-01"], "b": 1.0}`)
+	renderer := testRenderer(nil)
 	f.Fuzz(func(t *testing.T, criteria, payload string) {
 		if len(criteria) > 500 || len(payload) > 500 {
 			return
@@ -215,7 +216,7 @@ func FuzzEvaluate(f *testing.F) {
 		if err != nil {
 			return
 		}
-		r, err := Compile(definition(criteria), Options{Now: fixedNow, Renderer: nameRenderer{}})
+		r, err := Compile(definition(criteria), Options{Now: fixedNow, Renderer: renderer})
 		if err != nil {
 			return
 		}
