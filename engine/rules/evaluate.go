@@ -101,20 +101,43 @@ func (e *UnknownOperatorError) Error() string {
 
 // Evaluate tests an event against the rule, up to the first criterion that does not hold. Errors: *UnknownOperatorError and the context's.
 func (r *Rule) Evaluate(ctx context.Context, event Event) (Result, error) {
-	e := evaluation{rule: r, event: event}
+	e := evaluation{rule: r, session: newSession(event, 0)}
 	return e.run(ctx)
 }
 
 // Explain tests all criteria, whether they hold or not, and tells about each.
 func (r *Rule) Explain(ctx context.Context, event Event) (Result, error) {
-	e := evaluation{rule: r, event: event, explain: true}
+	e := evaluation{rule: r, session: newSession(event, 0), explain: true}
 	return e.run(ctx)
+}
+
+// session is what the rules tested on one event have in common.
+type session struct {
+	event    Event
+	payload  *scope
+	outcomes []verdict // of criteria that several rules have, by number
+}
+
+// verdict is the outcome of a criterion that could be tested.
+type verdict uint8
+
+const (
+	notTested verdict = iota
+	verdictYes
+	verdictNo
+)
+
+func newSession(event Event, criteria int) *session {
+	s := &session{event: event, outcomes: make([]verdict, criteria)}
+	s.payload = s.newScope("trigger", event.Payload)
+	return s
 }
 
 // evaluation is one event against one rule.
 type evaluation struct {
+	*session
 	rule     *Rule
-	event    Event
+	numbers  []int // of the rule's criteria among those of its trigger; nil: nothing is shared
 	explain  bool
 	problems []Problem
 }
@@ -130,9 +153,8 @@ func (e *evaluation) run(ctx context.Context) (Result, error) {
 	if result.Reason != Matched && !e.explain {
 		return result, nil
 	}
-	scope := e.newScope("trigger", e.event.Payload)
 	for i := range e.rule.criteria {
-		c, err := e.test(ctx, &e.rule.criteria[i], scope)
+		c, err := e.testShared(ctx, i)
 		if err != nil {
 			var unknown *unknownOperator
 			if !errors.As(err, &unknown) {
@@ -156,7 +178,7 @@ func (e *evaluation) run(ctx context.Context) (Result, error) {
 		}
 	}
 	if result.Reason == Matched && e.rule.when != nil {
-		holds, err := e.rule.when.Holds(ctx, scope.patternNames())
+		holds, err := e.rule.when.Holds(ctx, e.payload.patternNames())
 		if err != nil {
 			e.problems = append(e.problems, Problem{Rule: e.rule.Ref, Stage: StageWhen, Err: err})
 		}
@@ -177,7 +199,7 @@ type scope struct {
 	names map[string]any
 }
 
-func (e *evaluation) newScope(name string, item any) *scope {
+func (e *session) newScope(name string, item any) *scope {
 	s := &scope{name: name, item: item, event: &e.event, root: value.NewDict(1)}
 	s.root.SetString(name, item)
 	return s
@@ -199,6 +221,27 @@ func (s *scope) patternNames() map[string]any {
 type unknownOperator struct{ key, name string }
 
 func (e *unknownOperator) Error() string { return fmt.Sprintf("there is no operator %q", e.name) }
+
+// testShared evaluates a criterion of the rule, or takes over what it came to for another rule on the same event.
+func (e *evaluation) testShared(ctx context.Context, i int) (Criterion, error) {
+	c := &e.rule.criteria[i]
+	if e.numbers == nil || e.numbers[i] < 0 {
+		return e.test(ctx, c, e.payload)
+	}
+	known := &e.outcomes[e.numbers[i]]
+	if *known != notTested {
+		return Criterion{Key: c.key, Type: c.typ, Holds: *known == verdictYes}, nil
+	}
+	out, err := e.test(ctx, c, e.payload)
+	if err != nil || out.Problem != nil || len(e.problems) > 0 {
+		return out, err // a problem is told of every rule that has it
+	}
+	*known = verdictNo
+	if out.Holds {
+		*known = verdictYes
+	}
+	return out, nil
+}
 
 // test evaluates one criterion: the pattern is rendered, the key looked up, the operator applied. A problem in any of them means no.
 func (e *evaluation) test(ctx context.Context, c *criterion, s *scope) (Criterion, error) {

@@ -3,6 +3,7 @@ package rules
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -154,6 +155,24 @@ func TestIndexAbortsOnUnknownOperator(t *testing.T) {
 	}
 	if out, err = x.Match(context.Background(), "p.other", Event{}); err != nil || len(out.Matched) != 0 {
 		t.Errorf("a trigger without rules: %v, %v", out, err)
+	}
+}
+
+// Criteria that several rules have are tested once; a problem with one is still told of each rule.
+func TestIndexSharesCriteria(t *testing.T) {
+	same, wrong := `"trigger.a": {"type": "equals", "pattern": 1}`, `"trigger.a": {"type": "contains", "pattern": "x"}`
+	var list []*Rule
+	for _, criteria := range []string{same, same + `, "trigger.b": {"type": "equals", "pattern": 2}`, wrong, wrong, same + "," + `"trigger.a#2": {"type": "equals", "pattern": 2}`} {
+		d := definition("{" + criteria + "}")
+		d.Ref = fmt.Sprintf("p.r%d", len(list))
+		list = append(list, mustCompile(t, d))
+	}
+	x := NewIndex(list)
+	for payload, want := range map[string][]string{`{"a": 1, "b": 2}`: {"p.r0", "p.r1"}, `{"a": 1}`: {"p.r0"}, `{"a": 2, "b": 2}`: nil} {
+		out, err := x.Match(context.Background(), "p.t", Event{Payload: parse(t, []byte(payload))})
+		if got := refs(out.Matched); err != nil || !slices.Equal(got, want) || len(out.Problems) != 2 {
+			t.Errorf("%s sets off %v with problems %v, %v, want %v with two", payload, got, out.Problems, err, want)
+		}
 	}
 }
 
