@@ -84,18 +84,54 @@ func (r *Renderer) mappingValue(ctx context.Context, v any, names Names) (any, e
 	return v, nil // the text form of numbers, booleans and null holds no template
 }
 
-// Typed renders a pattern of rule criteria: {{ trigger.n }} keeps its type where
-// the result is JSON, everything else becomes text. Texts only are rendered.
+// Typed renders a pattern of rule criteria. A pattern that is one expression, {{ trigger.n + 1 }}, gives its value where that can be written
+// as JSON; a list or an object may also be put together from text and expressions, [{{ trigger.n }}, 2]; everything else becomes text.
+//
+// StackStorm appends a filter to the last expression, so that arithmetic fails and {{ 10 }}5 is the number 105; neither is meant by anybody.
 func (r *Renderer) Typed(ctx context.Context, pattern string, names Names) (any, error) {
-	end := strings.LastIndex(pattern, "}}")
-	if start := strings.Index(pattern, "{{"); start >= 0 && start < end && !strings.Contains(pattern[start:end], "\n") {
-		text, err := r.String(ctx, pattern[:end]+" | to_complex"+pattern[end:], names)
-		if err != nil {
-			return nil, err
+	if inner, ok := soleExpression(pattern); ok {
+		whole := "{{ (" + inner + ") | to_complex }}"
+		if _, err := r.Template(whole); err == nil {
+			text, err := r.String(ctx, whole, names)
+			if err != nil {
+				return nil, err
+			}
+			if v, err := value.ParseJSON([]byte(text)); err == nil {
+				return v, nil
+			}
+			return r.String(ctx, pattern, names)
 		}
-		if v, err := value.ParseJSON([]byte(text)); err == nil {
+	}
+	text, err := r.String(ctx, pattern, names)
+	if err != nil || !strings.HasPrefix(pattern, "[") && !strings.HasPrefix(pattern, "{") {
+		return text, err
+	}
+	start := max(0, strings.LastIndex(pattern, "{{"))
+	end := strings.Index(pattern[start:], "}}")
+	if end < 0 {
+		return text, nil
+	}
+	end += start
+	complexText, err := r.String(ctx, pattern[:end]+" | to_complex"+pattern[end:], names)
+	if err != nil {
+		return text, nil
+	}
+	switch v, err := value.ParseJSON([]byte(complexText)); v.(type) {
+	case *value.List, *value.Dict:
+		if err == nil {
 			return v, nil
 		}
 	}
-	return r.String(ctx, pattern, names)
+	return text, nil
+}
+
+// soleExpression returns what stands between the braces when a pattern begins and ends with them, white space and its markers left out.
+// Whether that is one expression is for the parser to say.
+func soleExpression(pattern string) (string, bool) {
+	inner, begins := strings.CutPrefix(strings.TrimSpace(pattern), "{{")
+	inner, ends := strings.CutSuffix(inner, "}}")
+	if inner != "" && strings.Contains("-+", inner[:1]) {
+		inner = inner[1:]
+	}
+	return strings.TrimSuffix(inner, "-"), begins && ends
 }

@@ -11,8 +11,11 @@ import (
 // Event is a trigger instance as rules see it.
 type Event struct {
 	Payload any // the value model; `trigger` in keys and patterns
-	// Names are further names for patterns, such as st2kv. `system`, the datastore, may be used in keys as well.
+	// Names are further names for patterns: system and st2kv.
 	Names map[string]any
+	// System looks up the text of a system item of the datastore, for keys `system.<item>`; nil: none exists. (In StackStorm such a key gives
+	// an object that is equal to nothing.)
+	System func(ctx context.Context, item string) (text string, ok bool, err error)
 }
 
 // Reason says why a rule did not match.
@@ -98,20 +101,43 @@ func (e *UnknownOperatorError) Error() string {
 
 // Evaluate tests an event against the rule, up to the first criterion that does not hold. Errors: *UnknownOperatorError and the context's.
 func (r *Rule) Evaluate(ctx context.Context, event Event) (Result, error) {
-	e := evaluation{rule: r, event: event}
+	e := evaluation{rule: r, session: newSession(event, 0)}
 	return e.run(ctx)
 }
 
 // Explain tests all criteria, whether they hold or not, and tells about each.
 func (r *Rule) Explain(ctx context.Context, event Event) (Result, error) {
-	e := evaluation{rule: r, event: event, explain: true}
+	e := evaluation{rule: r, session: newSession(event, 0), explain: true}
 	return e.run(ctx)
+}
+
+// session is what the rules tested on one event have in common.
+type session struct {
+	event    Event
+	payload  *scope
+	outcomes []verdict // of criteria that several rules have, by number
+}
+
+// verdict is the outcome of a criterion that could be tested.
+type verdict uint8
+
+const (
+	notTested verdict = iota
+	verdictYes
+	verdictNo
+)
+
+func newSession(event Event, criteria int) *session {
+	s := &session{event: event, outcomes: make([]verdict, criteria)}
+	s.payload = s.newScope("trigger", event.Payload)
+	return s
 }
 
 // evaluation is one event against one rule.
 type evaluation struct {
+	*session
 	rule     *Rule
-	event    Event
+	numbers  []int // of the rule's criteria among those of its trigger; nil: nothing is shared
 	explain  bool
 	problems []Problem
 }
@@ -127,9 +153,8 @@ func (e *evaluation) run(ctx context.Context) (Result, error) {
 	if result.Reason != Matched && !e.explain {
 		return result, nil
 	}
-	scope := e.newScope("trigger", e.event.Payload)
 	for i := range e.rule.criteria {
-		c, err := e.test(ctx, &e.rule.criteria[i], scope)
+		c, err := e.testShared(ctx, i)
 		if err != nil {
 			var unknown *unknownOperator
 			if !errors.As(err, &unknown) {
@@ -153,7 +178,7 @@ func (e *evaluation) run(ctx context.Context) (Result, error) {
 		}
 	}
 	if result.Reason == Matched && e.rule.when != nil {
-		holds, err := e.rule.when.Holds(ctx, scope.patternNames())
+		holds, err := e.rule.when.Holds(ctx, e.payload.patternNames())
 		if err != nil {
 			e.problems = append(e.problems, Problem{Rule: e.rule.Ref, Stage: StageWhen, Err: err})
 		}
@@ -174,12 +199,9 @@ type scope struct {
 	names map[string]any
 }
 
-func (e *evaluation) newScope(name string, item any) *scope {
-	s := &scope{name: name, item: item, event: &e.event, root: value.NewDict(2)}
+func (e *session) newScope(name string, item any) *scope {
+	s := &scope{name: name, item: item, event: &e.event, root: value.NewDict(1)}
 	s.root.SetString(name, item)
-	if system, ok := e.event.Names["system"]; ok {
-		s.root.SetString("system", system)
-	}
 	return s
 }
 
@@ -199,6 +221,27 @@ func (s *scope) patternNames() map[string]any {
 type unknownOperator struct{ key, name string }
 
 func (e *unknownOperator) Error() string { return fmt.Sprintf("there is no operator %q", e.name) }
+
+// testShared evaluates a criterion of the rule, or takes over what it came to for another rule on the same event.
+func (e *evaluation) testShared(ctx context.Context, i int) (Criterion, error) {
+	c := &e.rule.criteria[i]
+	if e.numbers == nil || e.numbers[i] < 0 {
+		return e.test(ctx, c, e.payload)
+	}
+	known := &e.outcomes[e.numbers[i]]
+	if *known != notTested {
+		return Criterion{Key: c.key, Type: c.typ, Holds: *known == verdictYes}, nil
+	}
+	out, err := e.test(ctx, c, e.payload)
+	if err != nil || out.Problem != nil || len(e.problems) > 0 {
+		return out, err // a problem is told of every rule that has it
+	}
+	*known = verdictNo
+	if out.Holds {
+		*known = verdictYes
+	}
+	return out, nil
+}
 
 // test evaluates one criterion: the pattern is rendered, the key looked up, the operator applied. A problem in any of them means no.
 func (e *evaluation) test(ctx context.Context, c *criterion, s *scope) (Criterion, error) {
@@ -228,13 +271,11 @@ func (e *evaluation) test(ctx context.Context, c *criterion, s *scope) (Criterio
 	if c.pathErr != nil {
 		return failed(StageKey, c.pathErr)
 	}
-	found, ok, err := c.path.First(s.root)
+	found, err := e.find(ctx, c, s)
 	if err != nil {
 		return failed(StageKey, err)
 	}
-	if ok {
-		out.Value = found
-	}
+	out.Value = found
 	if c.prepare == nil {
 		return out, &unknownOperator{key: c.key, name: c.typ}
 	}
@@ -252,6 +293,25 @@ func (e *evaluation) test(ctx context.Context, c *criterion, s *scope) (Criterio
 		return failed(StageOperator, err)
 	}
 	return out, nil
+}
+
+// find looks the key up; nil stands for null and for nothing alike.
+func (e *evaluation) find(ctx context.Context, c *criterion, s *scope) (any, error) {
+	if c.systemKey != "" {
+		if e.event.System == nil {
+			return nil, nil
+		}
+		text, ok, err := e.event.System(ctx, c.systemKey)
+		if err != nil || !ok {
+			return nil, err
+		}
+		return text, nil
+	}
+	found, ok, err := c.path.First(s.root)
+	if err != nil || !ok {
+		return nil, err
+	}
+	return found, nil
 }
 
 func (e *evaluation) render(ctx context.Context, pattern string, s *scope) (any, error) {

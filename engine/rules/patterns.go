@@ -40,14 +40,14 @@ func regex(flags pyregex.Flags, find func(*pyregex.Regexp, string) (*pyregex.Mat
 		}
 		text, ok := pattern.(string)
 		if !ok {
-			return fails(fmt.Errorf("a regular expression is a text, the pattern is %s", describe(pattern)))
+			return failing(fmt.Errorf("a regular expression is a text, the pattern is %s", describe(pattern)))
 		}
 		if flags&pyregex.IgnoreCase != 0 {
 			text = unifyCase(text)
 		}
 		re, err := pyregex.Compile(text, flags)
 		if err != nil {
-			return fails(err)
+			return failing(err)
 		}
 		return func(_ environment, v any) (bool, error) {
 			s, ok := v.(string)
@@ -81,8 +81,8 @@ func unifyCase(s string) string {
 	}, s)
 }
 
-// fails is the test of a pattern that is wrong whatever the value.
-func fails(err error) test {
+// failing is the test of a pattern that is wrong whatever the value.
+func failing(err error) test {
 	return func(environment, any) (bool, error) { return false, err }
 }
 

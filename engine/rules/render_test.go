@@ -3,53 +3,49 @@ package rules
 import (
 	"context"
 	"encoding/json"
-	"errors"
-	"fmt"
-	"regexp"
-	"strings"
 	"testing"
 
+	"petrel/engine/expression"
 	"petrel/engine/expression/value"
 )
 
-// nameRenderer renders a pattern that is one dotted name, which is all that most tests need.
-type nameRenderer struct{}
+// patternRenderer is the template engine behind the interface of this package.
+type patternRenderer struct{ *expression.Renderer }
 
-var errMoreThanAName = errors.New("this renderer knows dotted names only")
-
-var oneName = regexp.MustCompile(`^\{\{\s*([\w.]+)\s*\}\}$`)
-
-func (nameRenderer) Typed(_ context.Context, pattern string, names map[string]any) (any, error) {
-	m := oneName.FindStringSubmatch(pattern)
-	if m == nil {
-		return nil, errMoreThanAName
-	}
-	steps := strings.Split(m[1], ".")
-	v, ok := names[steps[0]]
-	for _, step := range steps[1:] {
-		d, isDict := v.(*value.Dict)
-		if !isDict {
-			return nil, fmt.Errorf("%s is undefined", m[1])
-		}
-		v, ok = d.GetString(step)
-	}
-	switch {
-	case ok:
-		return v, nil
-	case strings.HasPrefix(m[1], "st2kv.system."):
-		return "", nil // the datastore gives an empty text for what it does not hold
-	}
-	return nil, fmt.Errorf("%s is undefined", m[1])
+func (r patternRenderer) Typed(ctx context.Context, pattern string, names map[string]any) (any, error) {
+	return r.Renderer.Typed(ctx, pattern, names)
 }
 
-func testRenderer(testing.TB) Renderer { return nameRenderer{} }
+func testRenderer(system json.RawMessage) patternRenderer {
+	return patternRenderer{expression.New(expression.Options{Datastore: systemItems(system)})}
+}
 
-// datastore makes the names that stand for the datastore.
-func datastore(t testing.TB, system json.RawMessage) map[string]any {
-	t.Helper()
-	items := parse(t, system)
-	if items == nil {
-		return nil
+// systemItems is a datastore that holds a JSON object of texts, for the system only.
+type systemItems json.RawMessage
+
+func (items systemItems) Lookup(_ context.Context, scope, _, key string) (string, bool, error) {
+	if scope != "system" || len(items) == 0 {
+		return "", false, nil
 	}
-	return map[string]any{"system": items, "st2kv": value.DictOf("system", items)}
+	var texts map[string]string
+	if err := json.Unmarshal(items, &texts); err != nil {
+		return "", false, err
+	}
+	text, ok := texts[key]
+	return text, ok, nil
+}
+
+func (items systemItems) Decrypt(_ context.Context, text string) (string, error) { return text, nil }
+
+// datastoreEvent makes an event whose patterns and keys see the items of the datastore, those of the system only.
+func datastoreEvent(t testing.TB, payload, system json.RawMessage) Event {
+	t.Helper()
+	stored := testRenderer(system).Stored(context.Background(), "system")
+	return Event{
+		Payload: parse(t, payload),
+		Names:   map[string]any{"system": stored, "st2kv": value.DictOf("system", stored)},
+		System: func(ctx context.Context, item string) (string, bool, error) {
+			return systemItems(system).Lookup(ctx, "system", "", item)
+		},
+	}
 }

@@ -67,6 +67,7 @@ type criterion struct {
 	pattern             any  // the value model; text is rendered unless static
 	static              bool // pattern needs no rendering
 	path                *jsonpath.Path
+	systemKey           string // the datastore item that the key names, system.<item>
 	pathErr             error
 	prepare             prepare     // nil: unknown operator
 	test                test        // prepared from a static pattern
@@ -157,6 +158,10 @@ func compileCriterion(key string, fields *value.Dict) (criterion, error) {
 		c.condition = "None"
 	}
 	path, _, _ := strings.Cut(key, "#")
+	c.systemKey, _ = strings.CutPrefix(strings.TrimPrefix(path, "$."), "system.")
+	if c.systemKey == strings.TrimPrefix(path, "$.") {
+		c.systemKey = ""
+	}
 	c.path, c.pathErr = jsonpath.Compile(path)
 	c.search = c.typ == searchOperator
 	c.prepare = operators[strings.ToLower(c.typ)]

@@ -3,6 +3,7 @@ package rules
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -157,6 +158,24 @@ func TestIndexAbortsOnUnknownOperator(t *testing.T) {
 	}
 }
 
+// Criteria that several rules have are tested once; a problem with one is still told of each rule.
+func TestIndexSharesCriteria(t *testing.T) {
+	same, wrong := `"trigger.a": {"type": "equals", "pattern": 1}`, `"trigger.a": {"type": "contains", "pattern": "x"}`
+	var list []*Rule
+	for _, criteria := range []string{same, same + `, "trigger.b": {"type": "equals", "pattern": 2}`, wrong, wrong, same + "," + `"trigger.a#2": {"type": "equals", "pattern": 2}`} {
+		d := definition("{" + criteria + "}")
+		d.Ref = fmt.Sprintf("p.r%d", len(list))
+		list = append(list, mustCompile(t, d))
+	}
+	x := NewIndex(list)
+	for payload, want := range map[string][]string{`{"a": 1, "b": 2}`: {"p.r0", "p.r1"}, `{"a": 1}`: {"p.r0"}, `{"a": 2, "b": 2}`: nil} {
+		out, err := x.Match(context.Background(), "p.t", Event{Payload: parse(t, []byte(payload))})
+		if got := refs(out.Matched); err != nil || !slices.Equal(got, want) || len(out.Problems) != 2 {
+			t.Errorf("%s sets off %v with problems %v, %v, want %v with two", payload, got, out.Problems, err, want)
+		}
+	}
+}
+
 func TestIndexKeepsOrder(t *testing.T) {
 	var list []*Rule
 	for _, spec := range []string{"b1 backstop", "s1 standard", "b2 backstop", "s2 standard"} {
@@ -207,6 +226,7 @@ func FuzzEvaluate(f *testing.F) {
 	f.Add(`{"trigger.a": {"type": "regex", "pattern": "(a)\\1"}}`, `{"a": "aa"}`)
 	f.Add(`{"trigger.a": {"type": "search", "condition": "any", "pattern": {"item.x": {"type": "search", "condition": "all", "pattern": {}}}}}`, `{"a": [{"x": [1]}]}`)
 	f.Add(`{"trigger.a[0]": {"type": "td_lt", "pattern": "5"}, "trigger..b": {"type": "in", "pattern": [1, {"a": null}]}}`, `{"a": ["2024-01-01"], "b": 1.0}`)
+	renderer := testRenderer(nil)
 	f.Fuzz(func(t *testing.T, criteria, payload string) {
 		if len(criteria) > 500 || len(payload) > 500 {
 			return
@@ -215,7 +235,7 @@ func FuzzEvaluate(f *testing.F) {
 		if err != nil {
 			return
 		}
-		r, err := Compile(definition(criteria), Options{Now: fixedNow, Renderer: nameRenderer{}})
+		r, err := Compile(definition(criteria), Options{Now: fixedNow, Renderer: renderer})
 		if err != nil {
 			return
 		}

@@ -10,7 +10,7 @@ import (
 
 // searchSpelledOddly is what `Search` or `SEARCH` run into: operators are found in any letter case, but only the exact `search` works.
 func searchSpelledOddly(any) test {
-	return fails(errors.New("search must be written in lower case"))
+	return failing(errors.New("search must be written in lower case"))
 }
 
 func isCondition(name string) bool {
