@@ -127,16 +127,39 @@ func closePrefixes(in []prefix, end string) []prefix {
 
 // literals returns the stretches of text that every matching message holds, in order, each two characters or longer.
 func (s shape) literals() []string {
-	var runs []string
-	var run strings.Builder
-	cut := func() {
-		if run.Len() > 1 {
-			runs = append(runs, run.String())
+	return slices.DeleteFunc(s.literalRuns(false), func(run string) bool { return len(run) < 2 })
+}
+
+// words returns the words that every matching message holds as whole words.
+func (s shape) words() []string {
+	var words []string
+	for _, run := range s.literalRuns(true) {
+		parts := strings.Split(run, " ")
+		for i := 1; i < len(parts)-1; i++ { // what touches an end of the run may be part of a longer word
+			if word := parts[i]; word != "" && !slices.Contains(words, word) {
+				words = append(words, word)
+			}
 		}
-		run.Reset()
 	}
+	return words
+}
+
+// literalRuns returns the literal text of the parts that are always there, cut where something else comes between. For words, white space of
+// any kind and the ends of the message are written as blanks.
+func (s shape) literalRuns(forWords bool) []string {
 	if s.flagged {
 		return nil
+	}
+	var runs []string
+	var run strings.Builder
+	blank := func(there bool) {
+		if forWords && there {
+			run.WriteByte(' ')
+		}
+	}
+	cut := func() {
+		runs = append(runs, run.String())
+		run.Reset()
 	}
 	var walk func(nodes []node)
 	walk = func(nodes []node) {
@@ -147,6 +170,10 @@ func (s shape) literals() []string {
 			case nodeZero, nodeStart, nodeEnd:
 			case nodeGroup:
 				walk(n.subs)
+			case nodeSpace:
+				blank(true)
+				cut()
+				blank(true)
 			case nodeRepeat:
 				cut()
 				if n.min > 0 {
@@ -158,7 +185,9 @@ func (s shape) literals() []string {
 			}
 		}
 	}
+	blank(!s.anchoredStart)
 	walk(s.nodes)
+	blank(!s.anchoredEnd)
 	cut()
 	return runs
 }
@@ -245,58 +274,66 @@ type part struct {
 
 // parts returns the literal words and gaps of the format in order, optional literals left out, for each of the first few alternatives.
 func (s shape) parts() [][]part {
-	alternatives := [][]part{{}}
-	var word strings.Builder
-	cut := func() {
-		if word.Len() > 0 {
-			for i := range alternatives {
-				alternatives[i] = append(alternatives[i], part{word: word.String()})
-			}
-			word.Reset()
-		}
-	}
-	gap := func(optional bool) {
-		cut()
-		for i := range alternatives {
-			if k := len(alternatives[i]) - 1; k >= 0 && alternatives[i][k].word == "" {
-				alternatives[i][k].optional = alternatives[i][k].optional && optional
+	b := partsBuilder{alternatives: [][]part{{}}}
+	b.walk(s.nodes)
+	b.endWord()
+	return b.alternatives
+}
+
+type partsBuilder struct {
+	alternatives [][]part
+	word         strings.Builder
+}
+
+func (b *partsBuilder) walk(nodes []node) {
+	for _, n := range nodes {
+		switch n.kind {
+		case nodeLiteral:
+			if isSpace(n.char) {
+				b.endWord()
 				continue
 			}
-			alternatives[i] = append(alternatives[i], part{optional: optional})
-		}
-	}
-	var walk func(nodes []node)
-	walk = func(nodes []node) {
-		for _, n := range nodes {
-			switch n.kind {
-			case nodeLiteral:
-				if isSpace(n.char) {
-					cut()
-					continue
-				}
-				word.WriteRune(n.char)
-			case nodeSpace:
-				cut()
-			case nodeGroup:
-				walk(n.subs)
-			case nodeAlt:
-				cut()
-				alternatives = crossAlternatives(alternatives, n.subs)
-			case nodeRepeat:
-				switch {
-				case n.min > 0:
-					walk(n.subs)
-				case freeParts(n.subs) > 0:
-					gap(true)
-				}
-			case nodeAny, nodeOpaque, nodePlaceholder:
-				gap(false)
+			b.word.WriteRune(n.char)
+		case nodeSpace:
+			b.endWord()
+		case nodeGroup:
+			b.walk(n.subs)
+		case nodeAlt:
+			b.endWord()
+			b.alternatives = crossAlternatives(b.alternatives, n.subs)
+		case nodeRepeat:
+			switch {
+			case n.min > 0:
+				b.walk(n.subs)
+			case freeParts(n.subs) > 0:
+				b.gap(true)
 			}
+		case nodeAny, nodeOpaque, nodePlaceholder:
+			b.gap(false)
 		}
 	}
-	walk(s.nodes)
-	cut()
-	return alternatives
+}
+
+func (b *partsBuilder) endWord() {
+	if b.word.Len() == 0 {
+		return
+	}
+	for i := range b.alternatives {
+		b.alternatives[i] = append(b.alternatives[i], part{word: b.word.String()})
+	}
+	b.word.Reset()
+}
+
+// gap adds free text, joining it with free text right before.
+func (b *partsBuilder) gap(optional bool) {
+	b.endWord()
+	for i, list := range b.alternatives {
+		if k := len(list) - 1; k >= 0 && list[k].word == "" {
+			list[k].optional = list[k].optional && optional
+			continue
+		}
+		b.alternatives[i] = append(list, part{optional: optional})
+	}
 }
 
 // crossAlternatives continues each list of parts with each branch, up to a small number in all.

@@ -176,8 +176,32 @@ func TestIndexFindsWhatMatches(t *testing.T) {
 		if err != nil || len(matches) != 1 {
 			t.Errorf("%q is not found by %q: %v", tt.format, tt.message, err)
 		}
-		if indexed := len(table.ordinary.loose) == 0; indexed != tt.indexed {
+		if indexed := len(table.ordinary.loose.entries) == 0; indexed != tt.indexed {
 			t.Errorf("%q: indexed %v, want %v", tt.format, indexed, tt.indexed)
+		}
+	}
+}
+
+// A large bucket is divided by further words; every pattern must still be found.
+func TestIndexOfManyAlikes(t *testing.T) {
+	formats := map[string]string{ // format -> message
+		"go {{a}} to one": "go x to one", "go {{a}} two {{b}}": "go x two y", "go {{a}}three": "go xthree", "go {{a}} four(th)?": "go x fourth",
+		"go {{a}}\\sfive": "go x\tfive", "go {{a}} (?:six|seven)": "go x seven", "go {{a=1}}": "go", "go {{a}} eight\\s*$": "go x eight ",
+		"go {{a}} Nine": "go x Nine", "go {{a}} ten!": "go x ten!", "go {{a}} eleven {{b=2}}": "go x eleven",
+		"(?:\\b|^)twelve (?P<n>\\d+) times(?:\\b|$)": "so twelve 5 times.", "(?:\\b|^)x thirteen": "10-x thirteen", "{{who}} goes fourteen": "bob goes fourteen",
+	}
+	var defs []Definition
+	for format := range formats {
+		defs = append(defs, alias("a"+fmt.Sprint(len(defs)), format))
+	}
+	for i := range 40 {
+		defs = append(defs, alias(fmt.Sprint("filler", i), fmt.Sprintf("go {{a}} filler%d", i)), alias(fmt.Sprint("loose", i), fmt.Sprintf("{{a}} loose%d", i)))
+	}
+	table := mustTable(t, defs...)
+	for format, message := range formats {
+		matches, err := table.Match(message)
+		if err != nil || !slices.ContainsFunc(matches, func(m Match) bool { return m.Format == format }) {
+			t.Errorf("%q is not found by %q: %v, %v", format, message, refs(matches), err)
 		}
 	}
 }
