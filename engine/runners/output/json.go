@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+
+	"petrel/engine/expression/value"
 )
 
 // Result is what a command leaves, on this machine or another: {succeeded,
@@ -40,11 +42,5 @@ func TrimNewline(text []byte) []byte {
 
 // String is s as a JSON string, without the escapes meant for HTML.
 func String(s string) json.RawMessage {
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(s); err != nil { // a string always encodes
-		return json.RawMessage(`""`)
-	}
-	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))
+	return value.AppendJSONText(make([]byte, 0, len(s)+2), s, false)
 }

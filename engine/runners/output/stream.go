@@ -16,8 +16,9 @@ const DefaultLimit = 64 << 20
 // ErrTooMuch is the reason to end an action that prints more than its budget.
 var ErrTooMuch = errors.New("too much output")
 
-// Budget is the number of bytes that the streams of one execution may hold
-// together.
+// Budget is the number of bytes that the streams of one execution may take
+// together, counted as they stand in the result: as JSON, where a control
+// character takes six.
 type Budget struct {
 	limit int64
 	used  atomic.Int64
@@ -44,17 +45,42 @@ func (b *Budget) Problem() string {
 // Exceeded reports whether something was dropped.
 func (b *Budget) Exceeded() bool { return b.told.Load() }
 
-// take reserves up to n bytes and returns how many there were.
-func (b *Budget) take(n int) int {
-	used := b.used.Add(int64(n))
+// take reserves what p costs and returns how much of it there is room for.
+func (b *Budget) take(p []byte) int {
+	cost := int64(0)
+	for _, c := range p {
+		cost += int64(costs[c])
+	}
+	used := b.used.Add(cost)
 	if used <= b.limit {
-		return n
+		return len(p)
 	}
 	if b.told.CompareAndSwap(false, true) && b.exceeded != nil {
 		b.exceeded()
 	}
-	return max(0, n-int(min(used-b.limit, int64(n))))
+	room := b.limit - (used - cost)
+	for i, c := range p {
+		if room -= int64(costs[c]); room < 0 {
+			return i
+		}
+	}
+	return len(p)
 }
+
+// costs is the length of every byte of UTF-8 text in JSON.
+var costs = func() (c [256]uint8) {
+	for i := range c {
+		switch {
+		case i == '"' || i == '\\' || i == '\n' || i == '\r' || i == '\t' || i == '\b' || i == '\f':
+			c[i] = 2
+		case i < ' ':
+			c[i] = 6
+		default:
+			c[i] = 1
+		}
+	}
+	return c
+}()
 
 func size(n int64) string {
 	switch {
@@ -113,12 +139,10 @@ func (s *Stream) add(p []byte) {
 		return
 	}
 	start := len(s.text)
-	if utf8.Valid(p) {
-		s.text = append(s.text, p[:s.budget.take(len(p))]...)
-	} else {
-		valid := toValid(p)
-		s.text = append(s.text, valid[:s.budget.take(len(valid))]...)
+	if !utf8.Valid(p) {
+		p = toValid(p)
 	}
+	s.text = append(s.text, p[:s.budget.take(p)]...)
 	// The limit may have cut a character.
 	s.text = s.text[:start+wholeCharacters(s.text[start:])]
 	if s.sink != nil && len(s.text) > start {

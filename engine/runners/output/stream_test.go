@@ -66,6 +66,23 @@ func TestBudgetIsShared(t *testing.T) {
 	}
 }
 
+func TestBudgetCountsWhatTheResultTakes(t *testing.T) {
+	for _, unit := range []string{"\x00", "\n", "\"", "\\", "x", "€", "\x1b", "\b", "\f", "\x7f", "\t", "<", "😀"} {
+		b := NewBudget(600, nil)
+		s := NewStream(b, nil)
+		for !b.Exceeded() {
+			s.Write([]byte(unit))
+		}
+		s.Close()
+		if n := len(String(string(s.Text()))) - 2; n > 600 || n < 590 {
+			t.Errorf("%q: the budget of 600 bytes holds %d", unit, n)
+		}
+	}
+	if b := NewBudget(0, nil); !strings.Contains(b.Problem(), "64 MiB") {
+		t.Errorf("default: %s", b.Problem())
+	}
+}
+
 func TestValue(t *testing.T) {
 	for in, want := range map[string]string{
 		"":                   `""`,

@@ -262,12 +262,17 @@ func TestOutputLimit(t *testing.T) {
 }
 
 func TestHundredMiB(t *testing.T) {
-	j := job(newRecorder(), "cmd", "head -c 104857600 /dev/zero | tr '\\0' x")
-	j.Output = func(runners.Stream, []byte) {}
-	out, err := NewCommand(Options{OutputLimit: 128 << 20}).Run(t.Context(), j)
-	if err != nil || out.Status != engine.Succeeded || len(out.Result) < 100<<20 {
+	var streamed atomic.Int64
+	j := job(newRecorder(), "cmd", "head -c 104857600 /dev/zero | tr '\\0' x >&2; sleep 300")
+	j.Output = func(_ runners.Stream, p []byte) { streamed.Add(int64(len(p))) }
+	out, err := NewCommand(Options{Grace: 100 * time.Millisecond, OutputLimit: 16 << 20}).Run(t.Context(), j)
+	if err != nil || out.Status != engine.Failed || !strings.HasSuffix(string(out.Result), `"error":"the action printed more than 16 MiB; write large results to a file"}`) {
 		t.Errorf("%v %s, %d bytes", err, out.Status, len(out.Result))
 	}
+	if streamed.Load() != 16<<20 {
+		t.Errorf("streamed %d", streamed.Load())
+	}
+	noneLeft(t, j)
 }
 
 func TestSettingsOfPetrelAreNotInherited(t *testing.T) {
