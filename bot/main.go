@@ -3,6 +3,7 @@ package main
 
 import (
 	"os"
+	_ "time/tzdata" // time zones of timers, on machines that have none
 
 	"petrel/bot/cli"
 )

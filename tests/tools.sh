@@ -2,6 +2,7 @@
 # Installs what the tests use beside Go, and says so. Debian packages need root
 # or sudo; what is there already is left alone.
 set -euo pipefail
+PATH="$PATH:/usr/sbin" # where sshd is
 
 sudo=""
 [ "$(id -u)" -eq 0 ] || sudo="sudo"
@@ -23,3 +24,5 @@ need() { # need COMMAND PACKAGE
 
 need python3 python3
 need bash bash
+need sshd openssh-server
+need redis-server redis-server

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 
 	"petrel/engine"
@@ -10,6 +11,8 @@ import (
 	httprunner "petrel/engine/runners/http"
 	"petrel/engine/runners/noop"
 	"petrel/engine/runners/shell"
+	"petrel/engine/runners/ssh"
+	"petrel/engine/sensors/schedule"
 	"petrel/packs"
 	"petrel/packs/builtin"
 )
@@ -18,6 +21,7 @@ import (
 func (s *Server) runners() []runners.Runner {
 	return []runners.Runner{
 		shell.NewCommand(shell.Options{}), shell.NewScript(shell.Options{}),
+		ssh.NewCommand(ssh.Options{}), ssh.NewScript(ssh.Options{}),
 		httprunner.New(httprunner.Options{}), noop.Runner{}, s.chat.PostMessage(),
 	}
 }
@@ -33,7 +37,7 @@ func (s *Server) loadPacks(ctx context.Context, specs []engine.Runner) error {
 	for _, dir := range s.cfg.Packs {
 		sources = append(sources, packs.Dir(dir))
 	}
-	content := packs.Load(ctx, append(sources, packs.Dir(unpacked)), specs)
+	content := packs.Load(ctx, append(sources, packs.Dir(unpacked)), specs, checkTimer)
 	for _, p := range content.Problems {
 		s.log.Warn("there is something wrong in a pack", "problem", p.String())
 	}
@@ -44,6 +48,16 @@ func (s *Server) loadPacks(ctx context.Context, specs []engine.Runner) error {
 	}
 	s.log.Info("packs registered", "packs", len(content.Packs), "actions", len(content.Actions), "rules", len(content.Rules),
 		"aliases", len(content.Aliases), "changed", len(changes), "problems", len(content.Problems))
+	return nil
+}
+
+// checkTimer is the packs.TriggerCheck of timers.
+func checkTimer(triggerType string, parameters json.RawMessage) error {
+	switch triggerType {
+	case engine.TriggerIntervalTimer, engine.TriggerDateTimer, engine.TriggerCronTimer:
+		_, err := schedule.Parse(triggerType, parameters)
+		return err
+	}
 	return nil
 }
 

@@ -15,6 +15,7 @@ import (
 // compiled is a snapshot of the content with what is computed from it once.
 type compiled struct {
 	content  Content
+	renderer *expression.Renderer
 	rules    map[string]*engine.Rule // enabled ones that compile, by ref
 	index    *rules.Index
 	triggers map[string]bool // trigger types and triggers that a rule waits for
@@ -35,7 +36,7 @@ func (s *Service) current() *compiled {
 // compile prepares the enabled rules. One that cannot be prepared is reported
 // and left out.
 func (s *Service) compile(content Content) *compiled {
-	c := &compiled{content: content, rules: map[string]*engine.Rule{}, triggers: map[string]bool{}}
+	c := &compiled{content: content, renderer: s.renderer, rules: map[string]*engine.Rule{}, triggers: map[string]bool{}}
 	options := rules.Options{Renderer: patternRenderer{s.renderer}, Now: s.now}
 	var list []*rules.Rule
 	for _, rule := range content.Rules() {
@@ -92,7 +93,11 @@ func (c *compiled) match(ctx context.Context, inst *engine.TriggerInstance) ([]r
 	if err != nil {
 		return nil, fmt.Errorf("payload of trigger instance %s: %w", inst.ID, err)
 	}
-	outcome, err := c.index.Match(ctx, trigger, rules.Event{Payload: payload})
+	stored := c.renderer.Stored(ctx, "system")
+	outcome, err := c.index.Match(ctx, trigger, rules.Event{
+		Payload: payload,
+		Names:   map[string]any{"system": stored, "st2kv": value.DictOf("system", stored)},
+	})
 	if err != nil {
 		return nil, err
 	}

@@ -20,21 +20,20 @@ import (
 
 	"petrel/aliases"
 	"petrel/engine"
+	httprunner "petrel/engine/runners/http"
+	"petrel/engine/runners/noop"
+	"petrel/engine/runners/shell"
+	"petrel/engine/runners/ssh"
 	"petrel/packs"
 )
 
 // runners has the names and parameters of the runners that the packs use.
 func runners() []engine.Runner {
-	shell := json.RawMessage(`{"cmd":{"type":"string"},"cwd":{"type":"string"},"env":{"type":"object"},
-		"kwarg_op":{"type":"string","default":"--"},"sudo":{"type":"boolean","default":false},
-		"sudo_password":{"type":"string","default":null,"secret":true},"timeout":{"type":"integer","default":60}}`)
-	script := json.RawMessage(strings.Replace(string(shell), `"cmd":{"type":"string"},`, "", 1))
 	return []engine.Runner{
-		{Name: "local-shell-cmd", Enabled: true, Parameters: shell},
-		{Name: "local-shell-script", Enabled: true, Parameters: script},
-		{Name: "http-request", Enabled: true, Parameters: json.RawMessage(`{"url":{"type":"string","required":true},"headers":{"type":"object"}}`)},
-		{Name: "noop", Enabled: true, Parameters: json.RawMessage(`{}`)},
-		{Name: "chat-post-message", Enabled: true, Parameters: json.RawMessage(`{}`)},
+		shell.NewCommand(shell.Options{}).Spec(), shell.NewScript(shell.Options{}).Spec(),
+		ssh.NewCommand(ssh.Options{}).Spec(), ssh.NewScript(ssh.Options{}).Spec(),
+		httprunner.New(httprunner.Options{}).Spec(), noop.Runner{}.Spec(),
+		{Name: "chat-post-message", Enabled: true, Parameters: json.RawMessage(`{}`)}, // the conversation's
 	}
 }
 
