@@ -302,6 +302,7 @@ var hostile = []struct{ text, word string }{
 	{"\u202ereversed9\u202c \u2066x", "reversed9"},
 	{"<script>alert(1)</script> & &amp; tag10", "tag10"},
 	{"line11\r\nbob: fake\rpetrel: fake\u2028x", "line11"},
+	{"backwards13\x08\x08", "backwards13"},
 	{"broken12 \xff\xfe utf", "broken12"},
 }
 

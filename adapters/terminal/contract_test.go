@@ -340,7 +340,11 @@ func (c *client) put(e terminal.Entry) {
 	if e.Message != nil && e.Message.Mention != "" && strings.Contains(text, "@"+e.Message.Mention) {
 		s.Pings = []string{e.Message.Mention} // the one sign that somebody is meant
 	}
-	c.boardLocked(e.Channel).Put(s)
+	channel := e.Channel
+	if channel[0] == '@' {
+		channel = "@" + c.name // whomever it was meant for, this is where ann reads what is direct
+	}
+	c.boardLocked(channel).Put(s)
 }
 
 func (c *client) board(channel string) *adaptertest.Board {
