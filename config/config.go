@@ -17,6 +17,8 @@ import (
 // docs/configuration.md show.
 type Config struct {
 	DataDir         string   `yaml:"data_dir" kind:"path" doc:"Folder for everything the program writes: the SQLite file, the unpacked built-in packs. Created when missing."`
+	Node            string   `yaml:"node" doc:"Name of this process among those that share a store; empty means the host's name. A name that is in use gets a number behind."`
+	Roles           []string `yaml:"roles" doc:"What this process does: chat, api, rules, workers, timers. Empty means everything. Several processes can share the work when the store is Redis."`
 	Store           Store    `yaml:"store"`
 	HTTP            HTTP     `yaml:"http"`
 	Packs           []string `yaml:"packs" kind:"path" doc:"Folders that hold packs, each pack a sub-folder with a pack.yaml; a folder that is itself a pack works too. They add to the built-in packs; of two packs with the same ref the first one listed wins, and any of them wins over a built-in one."`
@@ -55,6 +57,7 @@ type Terminal struct {
 
 // Workers are the goroutines that run actions.
 type Workers struct {
+	MaxWaiting  int `yaml:"max_waiting" doc:"How many events and actions may wait in all before webhooks are answered 503 and commands 'busy'. 0 means no bound."`
 	Concurrency int `yaml:"concurrency" doc:"How many actions of one kind (runner) run at the same time."`
 }
 
@@ -68,6 +71,8 @@ type Log struct {
 func Default() *Config {
 	return &Config{
 		DataDir: "./data",
+		Roles:   []string{},
+		Packs:   []string{},
 		Store:   Store{Synchronous: "full"},
 		HTTP:    HTTP{Listen: "127.0.0.1:8080", MaxBody: 1 << 20},
 		Chat: Chat{
@@ -75,7 +80,7 @@ func Default() *Config {
 			Name:     "petrel",
 			Terminal: Terminal{DefaultChannel: "#general"},
 		},
-		Workers:         Workers{Concurrency: 20},
+		Workers:         Workers{MaxWaiting: 100_000, Concurrency: 20},
 		Log:             Log{Level: "info", Format: "auto"},
 		ShutdownTimeout: Duration(10 * time.Second),
 		origins:         map[string]origin{},
@@ -116,6 +121,9 @@ func (c *Config) validate(report func(key, format string, args ...any)) {
 	}
 	if ch := c.Chat.Terminal.DefaultChannel; !strings.HasPrefix(ch, "#") || len(ch) < 2 || strings.ContainsFunc(ch, isSpace) {
 		report("chat.terminal.default_channel", "%q is not a channel; write for example \"#general\", with the quotes", ch)
+	}
+	if c.Workers.MaxWaiting < 0 {
+		report("workers.max_waiting", "must not be negative; 0 means no bound")
 	}
 	if c.Workers.Concurrency < 1 {
 		report("workers.concurrency", "must be at least 1")

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/signal"
 	"syscall"
@@ -97,9 +98,10 @@ func noSuchCommand(args []string) error {
 	return usageError{fmt.Errorf("there is no command %q; see petrel --help", args[0])}
 }
 
-// load returns the effective configuration.
-func (a *app) load() (*config.Config, error) {
+// load returns the effective configuration. Flags are keys and their values.
+func (a *app) load(flags map[string]string) (*config.Config, error) {
 	set := map[string]string{}
+	maps.Copy(set, flags)
 	if a.dataDir != "" {
 		set["data_dir"] = a.dataDir
 	}

@@ -27,7 +27,7 @@ compact. To restore it, stop the server, put it in the place of the store's file
 (petrel.db in the data folder) and remove the files ending in -wal and -shm.`,
 		Args: exactArgs(1, "the file to write"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			cfg, err := a.load()
+			cfg, err := a.load(nil)
 			if err != nil {
 				return err
 			}
@@ -46,7 +46,7 @@ func (a *app) storeCheckCommand() *cobra.Command {
 		Short: "Read the whole store and say what is wrong with it",
 		Args:  exactArgs(0, ""),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, err := a.load()
+			cfg, err := a.load(nil)
 			if err != nil {
 				return err
 			}

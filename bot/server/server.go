@@ -33,17 +33,19 @@ import (
 
 // Options change how a Server is made.
 type Options struct {
-	// NoHTTP leaves the HTTP server out.
-	NoHTTP bool
+	// Roles are the parts that this process takes; none means all.
+	Roles  Roles
 	Logger *slog.Logger
 }
 
 // Server is the whole program, minus the command line.
 type Server struct {
-	cfg *config.Config
-	log *slog.Logger
+	cfg   *config.Config
+	roles Roles
+	log   *slog.Logger
 
 	store   store.Backend
+	member  *member
 	library *packs.Library
 	service *pipeline.Service
 	workers *pipeline.Workers
@@ -61,7 +63,10 @@ type Server struct {
 // New opens the store, registers the packs and binds the listeners. Nothing
 // moves until Run. Close releases what New took when Run is never called.
 func New(ctx context.Context, cfg *config.Config, o Options) (_ *Server, err error) {
-	s := &Server{cfg: cfg, log: o.Logger, ready: make(chan struct{})}
+	s := &Server{cfg: cfg, roles: o.Roles, log: o.Logger, ready: make(chan struct{})}
+	if len(s.roles) == 0 {
+		s.roles = AllRoles
+	}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.Close())
@@ -73,6 +78,9 @@ func New(ctx context.Context, cfg *config.Config, o Options) (_ *Server, err err
 	if err := s.openStore(ctx); err != nil {
 		return nil, err
 	}
+	if s.member, err = enlist(ctx, s.store, cfg.Node, s.roles, s.log); err != nil {
+		return nil, err
+	}
 	s.room = terminal.New(terminal.Options{
 		Journal: journal{s.store}, Logger: s.log.With("adapter", "terminal"),
 		BotName: cfg.Chat.Name, Prefix: cfg.Chat.Prefix,
@@ -80,7 +88,7 @@ func New(ctx context.Context, cfg *config.Config, o Options) (_ *Server, err err
 	if err := s.assemble(ctx); err != nil {
 		return nil, err
 	}
-	return s, s.listen(ctx, o.NoHTTP)
+	return s, s.listen(ctx)
 }
 
 func (s *Server) openStore(ctx context.Context) error {
@@ -108,11 +116,11 @@ func (s *Server) assemble(ctx context.Context) error {
 	}
 	s.service = pipeline.NewService(pipeline.Options{
 		Store: s.store, Catalog: catalog{s.library}, Renderer: renderer,
-		Responders: s.chat.Responders(), Logger: s.log,
+		Responders: s.chat.Responders(), MaxWaiting: s.cfg.Workers.MaxWaiting, Logger: s.log,
 	})
 	s.chat.Bind(s.service)
 	s.workers = pipeline.NewWorkers(s.service, pipeline.WorkerOptions{
-		Node: pipeline.NodeName(), Runners: registry, Slots: s.cfg.Workers.Concurrency,
+		Node: s.member.node.Name, Rules: s.roles.Has(RoleRules), Actions: s.roles.Has(RoleWorkers), Runners: registry, Slots: s.cfg.Workers.Concurrency,
 		APIURL: "http://" + s.cfg.HTTP.Listen + "/api/v1",
 	})
 	s.timers = &sensors.Timers{
@@ -133,7 +141,19 @@ func (s *Server) assemble(ctx context.Context) error {
 
 // listen binds the chat socket and the HTTP port, so that a taken one is an
 // error at start and not later.
-func (s *Server) listen(ctx context.Context, noHTTP bool) error {
+func (s *Server) listen(ctx context.Context) error {
+	if s.roles.Has(RoleChat) {
+		if err := s.listenChat(ctx); err != nil {
+			return err
+		}
+	}
+	if s.roles.Has(RoleAPI) {
+		return s.listenHTTP(ctx)
+	}
+	return nil
+}
+
+func (s *Server) listenChat(ctx context.Context) error {
 	path := SocketPath(s.cfg.DataDir)
 	// The store is ours alone by now, so a socket that is there is a dead one's.
 	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
@@ -147,9 +167,12 @@ func (s *Server) listen(ctx context.Context, noHTTP bool) error {
 	if err := os.Chmod(path, 0o600); err != nil {
 		return fmt.Errorf("chat socket: %w", err)
 	}
-	if noHTTP {
-		return nil
-	}
+	return nil
+}
+
+func (s *Server) listenHTTP(ctx context.Context) error {
+	var lc net.ListenConfig
+	var err error
 	if s.httpListener, err = lc.Listen(ctx, "tcp", s.cfg.HTTP.Listen); err != nil {
 		return fmt.Errorf("http.listen: %w (another program has the port? set http.listen or PETREL_HTTP__LISTEN)", err)
 	}
@@ -215,16 +238,21 @@ func (s *Server) Run(ctx context.Context) error {
 			return err
 		}
 	}
+	out.Go(fail(func() error { return s.member.Run(stopSpeech) }))
+	if s.roles.Has(RoleChat) {
+		out.Go(fail(func() error { return s.chat.Stage(s.member.node.Name, 16).Run(stopSpeech, speech) }))
+		out.Go(fail(func() error { return s.room.Serve(stopSpeech, s.socket) }))
+		in.Go(fail(func() error { return s.room.Run(intake, s.chat) }))
+	}
 	stages.Go(fail(func() error { return s.workers.Run(intake, work) }))
-	out.Go(fail(func() error { return s.chat.Stage(pipeline.NodeName(), 16).Run(stopSpeech, speech) }))
-	out.Go(fail(func() error { return s.room.Serve(stopSpeech, s.socket) }))
-	in.Go(fail(func() error { return s.room.Run(intake, s.chat) }))
-	in.Go(fail(func() error { return s.timers.Run(intake) }))
+	if s.roles.Has(RoleTimers) {
+		in.Go(fail(func() error { return s.member.alone(intake, "timers", s.timers.Run) }))
+	}
 	if s.http != nil {
 		in.Go(fail(func() error { return ignoreClosed(s.http.Serve(s.httpListener)) }))
 	}
 	close(s.ready)
-	s.log.Info("petrel is ready", "http", s.HTTPAddr(), "chat", SocketPath(s.cfg.DataDir), "data", s.cfg.DataDir)
+	s.log.Info("petrel is ready", "node", s.member.node.Name, "roles", s.roles, "http", s.HTTPAddr(), "chat", SocketPath(s.cfg.DataDir), "data", s.cfg.DataDir)
 
 	<-intake.Done()
 	s.log.Info("stopping")

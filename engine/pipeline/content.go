@@ -72,6 +72,15 @@ func triggerName(trigger, key string) string {
 	return trigger + " " + key
 }
 
+// queues lists the queues that work is put into.
+func (c *compiled) queues() []string {
+	list := []string{QueueTriggers}
+	for _, r := range c.content.Runners() {
+		list = append(list, QueueActions(r.Name))
+	}
+	return list
+}
+
 func (c *compiled) listens(trigger string) bool { return c.triggers[trigger] }
 
 func (c *compiled) listensTo(trigger, key string) bool { return c.triggers[triggerName(trigger, key)] }
