@@ -129,6 +129,7 @@ type target struct {
 type (
 	textStmt   string
 	outputStmt struct{ x expr }
+	printStmt  []stmt // {% print a, b %}
 	ifStmt     struct {
 		tests  []expr
 		bodies [][]stmt

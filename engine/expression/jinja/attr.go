@@ -88,7 +88,8 @@ func (st *state) attribute(obj any, name string, pos int) (any, bool, error) {
 		}
 	case int64, *big.Int, bool:
 		if name == "real" || name == "numerator" {
-			return x, true, nil
+			n, _ := value.BigInt(x)
+			return value.NormInt(n), true, nil
 		}
 	case float64:
 		if name == "real" {
@@ -239,11 +240,8 @@ func (st *state) slice(obj any, s *sliceExpr) (any, error) {
 		items, err := st.sliced(x, bounds)
 		return value.Tuple(items), err
 	case *rangeValue:
-		items, err := st.items(x)
-		if err == nil {
-			items, err = st.sliced(items, bounds)
-		}
-		return &value.List{Items: items}, err
+		start, step, count := sliceBounds(x.n, bounds)
+		return &rangeValue{start: x.start + start*x.step, stop: x.start + (start+count*step)*x.step, step: x.step * step, n: count}, nil
 	}
 	if t, ok := st.asText(obj); ok {
 		return st.slicedText(t, bounds)

@@ -113,8 +113,8 @@ func fail(kind Kind, format string, args ...any) error {
 	return &Error{Kind: kind, Message: fmt.Sprintf(format, args...), pos: -1}
 }
 
-// nearest gives the known name that is most like the given one, or "".
-func nearest(name string, known []string) string {
+// Nearest gives the known name that is most like the given one, or "".
+func Nearest(name string, known []string) string {
 	best, bestDistance := "", max(1, len(name)/3)+1
 	for _, k := range known {
 		if d := distance(strings.ToLower(name), strings.ToLower(k), bestDistance); d < bestDistance && k != name {

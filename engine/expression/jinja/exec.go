@@ -32,6 +32,8 @@ func (s outputStmt) exec(st *state) error {
 	return at(err, s.x.at())
 }
 
+func (s printStmt) exec(st *state) error { return st.run(s) }
+
 func (s *ifStmt) exec(st *state) error {
 	for i, test := range s.tests {
 		ok, err := st.condition(test)
@@ -403,7 +405,7 @@ func (l *loop) invoke(st *state, args []any, kw []kwarg) (any, error) {
 	st.scope = l.outer
 	defer func() { st.scope = old }()
 	text, err := st.capture(func() error { return l.stmt.loop(st, args[0], l.depth+1) })
-	return Markup(text), err
+	return text, err
 }
 
 // macro is a {% macro %} or the caller of a {% call %} block.
@@ -443,7 +445,7 @@ func (m *macro) invoke(st *state, args []any, kw []kwarg) (any, error) {
 		return nil, err
 	}
 	text, err := st.capture(func() error { return st.run(m.def.body) })
-	return Markup(text), err
+	return text, err
 }
 
 func (m *macro) bind(st *state, args []any, kw []kwarg) error {

@@ -31,7 +31,7 @@ func onText(name, signature string, f func(c *call, s string) (any, error)) *bui
 func textFilters() []*builtin {
 	return []*builtin{
 		onText("upper", "", func(_ *call, s string) (any, error) { return value.Upper(s), nil }),
-		onText("lower", "", func(_ *call, s string) (any, error) { return strings.ToLower(s), nil }),
+		onText("lower", "", func(_ *call, s string) (any, error) { return value.Lower(s), nil }),
 		onText("capitalize", "", func(_ *call, s string) (any, error) { return value.Capitalize(s), nil }),
 		onText("title", "", func(_ *call, s string) (any, error) { return titleWords(s), nil }),
 		onText("trim", "chars", func(c *call, s string) (any, error) { return value.Strip(s, c.optional(0), true, true), nil }),

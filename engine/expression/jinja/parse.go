@@ -14,9 +14,9 @@ type parser struct {
 	tokens []token
 	i      int
 	depth  int
-	// soft counts the branches around the position that may never run: unknown
-	// filters and tests in them fail only when they do run.
-	soft int
+	// unknown are the unknown filters and tests met so far. Those in branches that
+	// may never run are forgotten: they fail when they do run.
+	unknown []error
 	// ends are the tags that the open blocks wait for, innermost last.
 	ends [][]string
 }
@@ -36,7 +36,8 @@ func (e *Env) parseTemplate(src string) (body []stmt, err error) {
 	}
 	p := &parser{env: e, tokens: tokens}
 	defer p.recover(&err)
-	return p.body(nil), nil
+	body = p.body(nil)
+	return body, p.firstUnknown()
 }
 
 // parseExpression parses one expression without delimiters.
@@ -51,7 +52,14 @@ func (e *Env) parseExpression(src string) (x expr, err error) {
 	if p.cur().kind != tokEOF {
 		p.fail(p.cur().pos, "chunk after expression: unexpected '%s'", p.cur().describe())
 	}
-	return x, nil
+	return x, p.firstUnknown()
+}
+
+func (p *parser) firstUnknown() error {
+	if len(p.unknown) > 0 {
+		return p.unknown[0]
+	}
+	return nil
 }
 
 func (p *parser) recover(err *error) {
@@ -214,7 +222,7 @@ func (p *parser) unknownTag(t token) {
 	if open := p.ends[len(p.ends)-1]; len(open) > 0 {
 		p.fail(t.pos, "encountered unknown tag '%s'; the innermost block waits for '%s'", t.text, open[len(open)-1])
 	}
-	err := &Error{Kind: Syntax, Message: fmt.Sprintf("encountered unknown tag '%s'", t.text), Hint: nearest(t.text, tags), pos: t.pos}
+	err := &Error{Kind: Syntax, Message: fmt.Sprintf("encountered unknown tag '%s'", t.text), Hint: Nearest(t.text, tags), pos: t.pos}
 	panic(parseFailure{err})
 }
 
@@ -240,8 +248,8 @@ func (p *parser) forLoop() stmt {
 
 func (p *parser) ifBlock() stmt {
 	s := &ifStmt{}
-	p.soft++
-	defer func() { p.soft-- }()
+	before := len(p.unknown)
+	defer func() { p.unknown = p.unknown[:before] }()
 	for {
 		s.tests = append(s.tests, p.tuple(tupleOptions{}))
 		s.bodies = append(s.bodies, p.block("elif", "else", "endif"))
@@ -355,7 +363,14 @@ func (p *parser) filterBlock() stmt {
 }
 
 func (p *parser) print() stmt {
-	return outputStmt{p.tuple(tupleOptions{condExpr: true})}
+	var parts []stmt
+	for p.cur().kind != tokBlockEnd {
+		if len(parts) > 0 {
+			p.expectOp(",")
+		}
+		parts = append(parts, outputStmt{p.expression()})
+	}
+	return printStmt(parts)
 }
 
 func (p *parser) namedBlock() stmt {

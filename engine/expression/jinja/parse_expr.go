@@ -13,15 +13,15 @@ func (p *parser) expression() expr {
 }
 
 func (p *parser) conditional() expr {
+	before := len(p.unknown)
 	x := p.or()
 	for p.isName("if") {
 		t := p.next()
-		p.soft++
 		c := &condExpr{pos: pos(t.pos), then: x, test: p.or()}
 		if p.skipName("else") {
 			c.els = p.expression()
 		}
-		p.soft--
+		p.unknown = p.unknown[:before]
 		x = c
 	}
 	return x
@@ -400,8 +400,8 @@ func (p *parser) filters(x expr, inline bool) expr {
 		inline = false
 		t := p.dottedName()
 		f := &filterExpr{pos: pos(t.pos), obj: x, name: t.text, filter: p.env.filters[t.text]}
-		if f.filter == nil && p.soft == 0 {
-			panic(parseFailure{p.env.unknown("filter", t.text, p.env.filters, t.pos)})
+		if f.filter == nil {
+			p.unknown = append(p.unknown, p.env.unknown("filter", t.text, p.env.filters, t.pos))
 		}
 		if p.isOp("(") {
 			f.args = p.callArgs()
@@ -416,8 +416,8 @@ func (p *parser) test(x expr) expr {
 	negated := p.skipName("not")
 	t := p.dottedName()
 	n := &testExpr{pos: pos(t.pos), obj: x, name: t.text, test: p.env.tests[t.text]}
-	if n.test == nil && p.soft == 0 {
-		panic(parseFailure{p.env.unknown("test", t.text, p.env.tests, t.pos)})
+	if n.test == nil {
+		p.unknown = append(p.unknown, p.env.unknown("test", t.text, p.env.tests, t.pos))
 	}
 	c := p.cur()
 	switch {
@@ -442,5 +442,5 @@ func (e *Env) unknown(what, name string, table map[string]*builtin, at int) erro
 		known = append(known, k)
 	}
 	slices.Sort(known)
-	return &Error{Kind: Assertion, Message: fmt.Sprintf("no %s named '%s'", what, strings.TrimSpace(name)), Hint: nearest(name, known), pos: at}
+	return &Error{Kind: Assertion, Message: fmt.Sprintf("no %s named '%s'", what, strings.TrimSpace(name)), Hint: Nearest(name, known), pos: at}
 }

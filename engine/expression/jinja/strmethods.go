@@ -150,7 +150,7 @@ func partitionMethod(name string, last bool) *builtin {
 
 func strMethods() map[string]*builtin {
 	return table(
-		textMethod("upper", value.Upper), textMethod("lower", strings.ToLower), textMethod("casefold", strings.ToLower),
+		textMethod("upper", value.Upper), textMethod("lower", value.Lower), textMethod("casefold", strings.ToLower),
 		textMethod("title", value.Title), textMethod("capitalize", value.Capitalize), textMethod("swapcase", value.SwapCase),
 		stripMethod("strip", true, true), stripMethod("lstrip", true, false), stripMethod("rstrip", false, true),
 		splitMethod("split", value.Split), splitMethod("rsplit", value.RSplit),
@@ -314,12 +314,9 @@ func (c *call) strFormat(pos []any, kw []kwarg) (any, error) {
 	}
 	s, err := value.Format(c.selfText(), value.FormatArgs{Positional: args, Named: named,
 		Attr: func(v any, name string) (any, error) {
-			a, found, err := c.st.attribute(v, name, -1)
+			a, err := c.st.getAttr(v, name, -1)
 			if err != nil {
 				return nil, err
-			}
-			if !found {
-				a = c.st.missingIn(v, name, -1)
 			}
 			return a, defined(a, false)
 		},

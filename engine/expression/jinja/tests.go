@@ -49,7 +49,7 @@ func coreTests() map[string]*builtin {
 		is("callable", func(v any) bool { _, ok := v.(callable); return ok }),
 		is("escaped", func(v any) bool { _, ok := v.(Markup); return ok }),
 		define("iterable", "", func(c *call) (any, error) { return isIterable(c.self), nil }),
-		define("sequence", "", func(c *call) (any, error) { return isSequence(c.self), nil }),
+		define("sequence", "?", func(c *call) (any, error) { return isSequence(c.self), nil }),
 		define("sameas", "? other!", func(c *call) (any, error) { return same(c.self, c.args[0]), nil }),
 		define("lower", "", func(c *call) (any, error) { s, err := c.st.text(c.self); return isLower(s), err }),
 		define("upper", "", func(c *call) (any, error) { s, err := c.st.text(c.self); return isUpper(s), err }),
@@ -107,7 +107,7 @@ func isIterable(v any) bool {
 
 func isSequence(v any) bool {
 	switch v.(type) {
-	case *value.List, value.Tuple, *value.Dict, *rangeValue, value.Bytes, *undefined:
+	case *value.List, value.Tuple, *value.Dict, *rangeValue, value.Bytes:
 		return true
 	}
 	return isString(v)

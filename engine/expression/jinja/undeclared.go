@@ -51,6 +51,8 @@ func (f *nameFinder) stmt(s stmt, declared nameSet) {
 	switch s := s.(type) {
 	case outputStmt:
 		f.expr(s.x, declared)
+	case printStmt:
+		f.block(s, declared)
 	case *setStmt:
 		f.expr(s.x, declared)
 		f.declare(&s.target, declared)

@@ -53,7 +53,7 @@ func (u *undefined) err() error {
 	case !u.hasObj:
 		e.Message = fmt.Sprintf("'%v' is undefined", u.name)
 		if u.st != nil {
-			e.Hint = nearest(fmt.Sprint(u.name), u.st.knownNames())
+			e.Hint = Nearest(fmt.Sprint(u.name), u.st.knownNames())
 		}
 	default:
 		owner := value.TypeName(u.obj) + " object"
@@ -66,7 +66,7 @@ func (u *undefined) err() error {
 			break
 		}
 		e.Message = fmt.Sprintf("'%s' has no attribute %s", owner, value.Repr(name))
-		e.Hint = nearest(name, u.st.attributesOf(u.obj))
+		e.Hint = Nearest(name, u.st.attributesOf(u.obj))
 	}
 	return e
 }

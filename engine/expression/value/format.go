@@ -302,14 +302,10 @@ func FormatValue(v any, spec string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if b, ok := v.(bool); ok && s.kind != 0 && s.kind != 's' {
-		v = boolToInt(b)
-	}
+	v = boolToInt(v)
 	switch x := v.(type) {
 	case string:
 		return formatText(x, s)
-	case bool:
-		return formatText(Str(x), s)
 	case int64, *big.Int:
 		return formatInt(x, s)
 	case float64:
@@ -331,7 +327,16 @@ func formatText(t string, s formatSpec) (string, error) {
 	if s.align == 0 || s.align == '=' {
 		s.align = '<'
 	}
-	return Pad(t, s.width, s.fill, s.align), nil
+	return padFormat(t, s), nil
+}
+
+// padFormat pads as format() does, which centres a little differently than str.center.
+func padFormat(t string, s formatSpec) string {
+	if missing := s.width - utf8.RuneCountInString(t); s.align == '^' && missing > 0 {
+		fill := string(s.fill)
+		return strings.Repeat(fill, missing/2) + t + strings.Repeat(fill, missing-missing/2)
+	}
+	return Pad(t, s.width, s.fill, s.align)
 }
 
 func formatInt(v any, s formatSpec) (string, error) {
@@ -470,7 +475,7 @@ func assemble(neg bool, prefix, whole, rest string, step int, s formatSpec) stri
 	case 0:
 		s.align = '>'
 	}
-	return Pad(sign+prefix+body, s.width, s.fill, s.align)
+	return padFormat(sign+prefix+body, s)
 }
 
 func groupDigits(d string, step int, sep byte) string {

@@ -5,6 +5,9 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"golang.org/x/text/cases"
+	"golang.org/x/text/language"
 )
 
 // IsSpace tells what Python's str.isspace counts as a blank.
@@ -156,8 +159,21 @@ func Strip(s string, chars *string, left, right bool) string {
 	return s
 }
 
-// Upper is str.upper, with the one-to-many case Python has for ß.
-func Upper(s string) string { return strings.ReplaceAll(strings.ToUpper(s), "ß", "SS") }
+// Upper is str.upper, with the letters that become several (ß, ŉ).
+func Upper(s string) string {
+	if isASCII(s) {
+		return strings.ToUpper(s)
+	}
+	return cases.Upper(language.Und).String(s)
+}
+
+// Lower is str.lower.
+func Lower(s string) string {
+	if isASCII(s) {
+		return strings.ToLower(s)
+	}
+	return cases.Lower(language.Und).String(s)
+}
 
 // Capitalize is str.capitalize.
 func Capitalize(s string) string {
@@ -165,7 +181,7 @@ func Capitalize(s string) string {
 	if n == 0 {
 		return s
 	}
-	return string(unicode.ToTitle(r)) + strings.ToLower(s[n:])
+	return string(unicode.ToTitle(r)) + Lower(s[n:])
 }
 
 // Title is str.title: every run of letters starts with a capital.
