@@ -87,8 +87,12 @@ func TestLanguage(t *testing.T) {
 	} {
 		got := ""
 		if v, err := eval(t, expr, testEnv(t)); err != nil {
-			msg, _, _ := strings.Cut(err.Error(), " (")
-			got = "error: " + msg
+			var e *Error
+			if !errors.As(err, &e) {
+				t.Errorf("%s: %v is not an *Error", expr, err)
+				continue
+			}
+			got = "error: " + e.Msg
 		} else {
 			got = value.Repr(v)
 		}
@@ -138,8 +142,8 @@ func TestErrors(t *testing.T) {
 			t.Errorf("%s: got %v, want an *Error", c.expr, err)
 			continue
 		}
-		if e.Error() != c.want || e.Caret() != c.caret {
-			t.Errorf("%s: got\n%s\n%s\nwant\n%s\n%s", c.expr, e.Error(), e.Caret(), c.want, c.caret)
+		if e.Summary() != c.want || e.Caret() != c.caret {
+			t.Errorf("%s: got\n%s\n%s\nwant\n%s\n%s", c.expr, e.Summary(), e.Caret(), c.want, c.caret)
 		}
 	}
 }
