@@ -83,11 +83,16 @@ func (r *Renderer) Condition(ctx context.Context, source string, names Names) (b
 
 // Expr evaluates an expr expression on names to a value of the Python value model.
 func (r *Renderer) Expr(ctx context.Context, source string, names Names) (any, error) {
+	return r.ExprIn(ctx, source, names, nil)
+}
+
+// ExprIn is Expr in a workflow: ctx() and the like work as well.
+func (r *Renderer) ExprIn(ctx context.Context, source string, names Names, w functions.Workflow) (any, error) {
 	p, err := r.expr(source)
 	if err != nil {
 		return nil, err
 	}
-	return p.Program.Eval(ctx, p.env(nil, r.bind(names)))
+	return p.Program.Eval(ctx, p.env(w, r.bind(names)))
 }
 
 // CheckExpr compiles an expr expression against what is known of its names, so that a
