@@ -231,9 +231,9 @@ func (r *run) memorize(collection any) any {
 // cutLibrary is what cuts a sequence into lists.
 func cutLibrary(l *library) {
 	l.method("slice", "collection:iter, length:int", func(s *scope, a []any) (any, error) {
-		n := whole(a[1])
-		if n < 1 {
-			return nil, fail(Failed, "slice() needs a positive length")
+		n, err := notNegative("slice", a[1])
+		if err != nil || n == 0 {
+			return value.NewList(), err
 		}
 		return s.run.newLazy(func(yield func(any) error) error {
 			var part []any

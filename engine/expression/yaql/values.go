@@ -332,6 +332,12 @@ func (r *run) convertDict(d *value.Dict, depth int) (any, bool, error) {
 		if err := r.step(); err != nil {
 			return nil, false, err
 		}
+		switch k.(type) {
+		case value.Tuple, *frozenMap, *lazy, *ordering, *view:
+			if !r.spelling {
+				return nil, false, fail(Failed, "a map in a result cannot have the key %s", describe(thaw(k))).hint("only within an expression can lists and maps be keys; use str()")
+			}
+		}
 		v, changed, err := r.convert(item, depth+1)
 		if err != nil {
 			return nil, false, err
@@ -352,11 +358,23 @@ func (r *run) convertDict(d *value.Dict, depth int) (any, bool, error) {
 }
 
 // YAQL's lists and maps are immutable and may be keys of maps and members of sets. The
-// value model knows only tuples there: freeze gives a tuple that stands for the value,
+// value model knows only tuples there: freeze gives what stands for a value as a key,
 // thaw gives the value back.
 
-// frozenMap marks the tuple that stands for a map.
-const frozenMap = "\x00map"
+// frozenMap is a map as a key.
+type frozenMap struct {
+	dict *value.Dict
+	key  string // the same for equal maps
+}
+
+// HashKey makes equal maps one key.
+func (f *frozenMap) HashKey() (any, bool) { return mapKey(f.key), true }
+
+// mapKey is what maps are compared by.
+type mapKey string
+
+// Repr spells the map.
+func (f *frozenMap) Repr() string { return value.Repr(asTuples(f.dict, 0)) }
 
 func freeze(v any) any {
 	switch x := v.(type) {
@@ -367,19 +385,46 @@ func freeze(v any) any {
 	case *value.Set:
 		return freezeItems(x.Items())
 	case *value.Dict:
-		rows := make([]value.Tuple, 0, x.Len())
+		rows := make([]string, 0, x.Len())
 		for k, e := range x.All() {
-			rows = append(rows, value.Tuple{freeze(k), freeze(e)})
+			rows = append(rows, keyText(k)+"="+keyText(freeze(e)))
 		}
-		slices.SortFunc(rows, func(a, b value.Tuple) int { return strings.Compare(value.Repr(a[0]), value.Repr(b[0])) })
-		out := make(value.Tuple, 0, len(rows)+1)
-		out = append(out, frozenMap)
-		for _, row := range rows {
-			out = append(out, row)
-		}
-		return out
+		slices.Sort(rows)
+		return &frozenMap{x, strings.Join(rows, ";")}
 	}
 	return v
+}
+
+// keyText spells a frozen value so that equal ones are spelled alike.
+func keyText(v any) string {
+	switch x := v.(type) {
+	case *frozenMap:
+		return fmt.Sprintf("{%d:%s}", len(x.key), x.key)
+	case value.Tuple:
+		var b strings.Builder
+		for _, e := range x {
+			t := keyText(e)
+			fmt.Fprintf(&b, "%d:%s,", len(t), t)
+		}
+		return "(" + b.String() + ")"
+	case bool:
+		return strconv.Itoa(boolInt(x))
+	case float64:
+		if n := int64(x); float64(n) == x && n > -1<<53 && n < 1<<53 {
+			return strconv.FormatInt(n, 10)
+		}
+	}
+	return value.Repr(v)
+}
+
+// key is freeze for the keys of maps; finish will see to those that no result can have.
+func (r *run) key(v any) any {
+	switch v.(type) {
+	case string, int64, nil, bool, float64:
+		return v
+	}
+	r.lazy = true
+	return freeze(v)
 }
 
 func freezeItems(items []any) any {
@@ -391,18 +436,12 @@ func freezeItems(items []any) any {
 }
 
 func thaw(v any) any {
+	if f, ok := v.(*frozenMap); ok {
+		return f.dict
+	}
 	t, ok := v.(value.Tuple)
 	if !ok {
 		return v
-	}
-	if len(t) > 0 && t[0] == frozenMap {
-		d := value.NewDict(len(t) - 1)
-		for _, row := range t[1:] {
-			if kv, ok := row.(value.Tuple); ok && len(kv) == 2 {
-				_ = d.Set(kv[0], thaw(kv[1])) // the key was one before
-			}
-		}
-		return d
 	}
 	out := &value.List{Items: make([]any, len(t))}
 	for i, e := range t {
