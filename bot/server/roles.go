@@ -24,6 +24,15 @@ var AllRoles = []Role{RoleChat, RoleAPI, RoleRules, RoleWorkers, RoleTimers}
 // Roles is a set of roles.
 type Roles []Role
 
+// String lists the roles, separated by commas.
+func (r Roles) String() string {
+	names := make([]string, len(r))
+	for i, role := range r {
+		names[i] = string(role)
+	}
+	return strings.Join(names, ",")
+}
+
 // Has reports whether the set holds a role.
 func (r Roles) Has(role Role) bool { return slices.Contains(r, role) }
 

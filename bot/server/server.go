@@ -44,14 +44,15 @@ type Server struct {
 	roles Roles
 	log   *slog.Logger
 
-	store   store.Backend
-	member  *member
-	library *packs.Library
-	service *pipeline.Service
-	workers *pipeline.Workers
-	chat    *chatops.Chat
-	room    *terminal.Server
-	timers  *sensors.Timers
+	store    store.Backend
+	member   *member
+	renderer *expression.Renderer
+	library  *packs.Library
+	service  *pipeline.Service
+	workers  *pipeline.Workers
+	chat     *chatops.Chat
+	room     *terminal.Server
+	timers   *sensors.Timers
 
 	http         *http.Server
 	httpListener net.Listener
@@ -102,9 +103,9 @@ func (s *Server) openStore(ctx context.Context) error {
 
 // assemble makes the engine and the conversation around the store.
 func (s *Server) assemble(ctx context.Context) error {
-	renderer := expression.New(expression.Options{})
+	s.renderer = expression.New(expression.Options{})
 	s.chat = chatops.New(chatops.Options{
-		Store: s.store, Catalog: func() chatops.Catalog { return s.library.Snapshot() }, Renderer: renderer,
+		Store: s.store, Catalog: func() chatops.Catalog { return s.library.Snapshot() }, Renderer: s.renderer,
 		Adapters: []adapters.Adapter{s.room}, Name: s.cfg.Chat.Name, Prefix: s.cfg.Chat.Prefix, Logger: s.log,
 	})
 	registry, err := runners.NewRegistry(s.runners()...)
@@ -115,7 +116,7 @@ func (s *Server) assemble(ctx context.Context) error {
 		return err
 	}
 	s.service = pipeline.NewService(pipeline.Options{
-		Store: s.store, Catalog: catalog{s.library}, Renderer: renderer,
+		Store: s.store, Catalog: catalog{s.library}, Renderer: s.renderer,
 		Responders: s.chat.Responders(), MaxWaiting: s.cfg.Workers.MaxWaiting, Logger: s.log,
 	})
 	s.chat.Bind(s.service)
@@ -178,7 +179,8 @@ func (s *Server) listenHTTP(ctx context.Context) error {
 	}
 	s.http = &http.Server{
 		Handler: api.New(api.Options{
-			Service: s.service, Ready: s.checkReady, MaxBody: int64(s.cfg.HTTP.MaxBody),
+			Service: s.service, Ready: s.checkReady,
+			Nodes: func(ctx context.Context) (any, error) { return Nodes(ctx, s.store) }, MaxBody: int64(s.cfg.HTTP.MaxBody),
 			Token: s.cfg.HTTP.Token.Reveal(), Logger: s.log,
 		}),
 		ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, IdleTimeout: 2 * time.Minute,

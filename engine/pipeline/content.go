@@ -49,6 +49,7 @@ func (s *Service) compile(content Content) *compiled {
 			continue
 		}
 		trigger := triggerName(rule.Trigger.Type, key)
+		options.When = compileWhen(s.renderer, rule)
 		r, err := rules.Compile(rules.Definition{
 			Ref: rule.Ref, Enabled: true, Type: rule.Type.Ref, Trigger: trigger, Criteria: rule.Criteria, When: rule.When,
 		}, options)
