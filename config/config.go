@@ -7,6 +7,7 @@ package config
 import (
 	"fmt"
 	"net"
+	"net/url"
 	"path/filepath"
 	"strings"
 	"time"
@@ -32,7 +33,7 @@ type Config struct {
 
 // Store says where state lives.
 type Store struct {
-	URL         string `yaml:"url" doc:"Where state lives: sqlite:PATH. Empty means petrel.db in data_dir. The short form 'store: sqlite:PATH' sets this key."`
+	URL         URL    `yaml:"url" doc:"Where state lives: sqlite:PATH, or redis://user:password@host:6379/0 (rediss:// with TLS; see docs/operations.md). Empty means sqlite: petrel.db in data_dir. The short form 'store: URL' sets this key."`
 	Synchronous string `yaml:"synchronous" enum:"full,normal" doc:"SQLite: 'full' keeps every accepted event through a power failure; 'normal' is faster and may lose the last moments then. Neither loses anything when only the program dies."`
 }
 
@@ -87,21 +88,24 @@ func Default() *Config {
 	}
 }
 
-// SQLitePath returns the file of the SQLite store.
-func (c *Config) SQLitePath() string {
-	if path := strings.TrimPrefix(c.Store.URL, "sqlite:"); path != "" {
-		return path
+// StoreURL returns where state lives, the default spelled out.
+func (c *Config) StoreURL() string {
+	if c.Store.URL == "" {
+		return "sqlite:" + filepath.Join(c.DataDir, "petrel.db")
 	}
-	return filepath.Join(c.DataDir, "petrel.db")
+	return c.Store.URL.Reveal()
 }
+
+// SQLitePath returns the file of the store, and false when it is no SQLite file.
+func (c *Config) SQLitePath() (string, bool) { return strings.CutPrefix(c.StoreURL(), "sqlite:") }
 
 // validate checks what the types alone do not say.
 func (c *Config) validate(report func(key, format string, args ...any)) {
 	if c.DataDir == "" {
 		report("data_dir", "must not be empty; the default is ./data")
 	}
-	if u := c.Store.URL; u != "" && (!strings.HasPrefix(u, "sqlite:") || u == "sqlite:") {
-		report("store.url", "%q is not a store; write sqlite:PATH, for example sqlite:./data/petrel.db", u)
+	if problem := checkStoreURL(c.StoreURL()); problem != "" {
+		report("store.url", "%s; write sqlite:PATH, for example sqlite:./data/petrel.db, or redis://host:6379/0", problem)
 	}
 	if _, port, err := net.SplitHostPort(c.HTTP.Listen); err != nil {
 		report("http.listen", "%q is not host:port; write for example 127.0.0.1:8080, or :8080 for all interfaces", c.HTTP.Listen)
@@ -136,6 +140,24 @@ func (c *Config) validate(report func(key, format string, args ...any)) {
 			report("packs", "entry %d is empty; each entry is a folder", i+1)
 		}
 	}
+}
+
+// checkStoreURL says what is wrong with the URL of a store, "" when nothing is.
+func checkStoreURL(s string) string {
+	scheme, rest, _ := strings.Cut(s, ":")
+	switch scheme {
+	case "sqlite":
+		if rest == "" {
+			return "sqlite: names no file"
+		}
+	case "redis", "rediss", "unix":
+		if u, err := url.Parse(s); err != nil || u.Host == "" && u.Path == "" {
+			return fmt.Sprintf("%q is no address of a Redis", URL(s))
+		}
+	default:
+		return fmt.Sprintf("%q is not a store", URL(s))
+	}
+	return ""
 }
 
 // isLoopback reports whether an address takes connections of this machine only.

@@ -34,8 +34,8 @@ func TestDefaults(t *testing.T) {
 		c.Chat.Terminal.DefaultChannel != "#general" || c.ShutdownTimeout.Std() != 10*time.Second {
 		t.Errorf("unexpected defaults: %+v", c)
 	}
-	if want := filepath.Join(dir, "data", "petrel.db"); c.SQLitePath() != want {
-		t.Errorf("SQLitePath() = %s, want %s", c.SQLitePath(), want)
+	if want := "sqlite:" + filepath.Join(dir, "data", "petrel.db"); c.StoreURL() != want {
+		t.Errorf("StoreURL() = %s, want %s", c.StoreURL(), want)
 	}
 }
 
@@ -62,7 +62,7 @@ shutdown_timeout: 1m30s
 	}
 	want := Default()
 	want.DataDir = filepath.Join(dir, "state")
-	want.Store.URL = "sqlite:" + filepath.Join(dir, "db/x.db")
+	want.Store.URL = URL("sqlite:" + filepath.Join(dir, "db/x.db"))
 	want.Packs = []string{"a", "/b"}
 	want.HTTP = HTTP{Listen: "127.0.0.1:9002", MaxBody: 64 << 10}
 	want.Workers.Concurrency = 5
@@ -117,7 +117,8 @@ func TestProblems(t *testing.T) {
 		{"number in list", "packs: [a, 5]\n", `F:1: packs: entry 2 must be text, but is the number 5`},
 		{"not YAML", "a: b\n c: d\n", `F:2: not YAML: mapping values are not allowed in this context`},
 		{"two documents", "data_dir: a\n---\ndata_dir: b\n", `F:2: a second document begins here; keep everything in one`},
-		{"store", "store: redis://x\n", `F:1: store.url: "redis://x" is not a store; write sqlite:PATH, for example sqlite:./data/petrel.db`},
+		{"store", "store: mysql://x\n", `F:1: store.url: "mysql://x" is not a store; write sqlite:PATH, for example sqlite:./data/petrel.db, or redis://host:6379/0`},
+		{"store password", "store: ftp://me:secret@x\n", `F:1: store.url: "ftp://me:xxxxx@x" is not a store; write sqlite:PATH, for example sqlite:./data/petrel.db, or redis://host:6379/0`},
 		{"listen", "http:\n  listen: localhost\n", `F:2: http.listen: "localhost" is not host:port; write for example 127.0.0.1:8080, or :8080 for all interfaces`},
 		{"open to others", "http: {listen: \":8080\"}", `F:1: http.listen: ":8080" can be reached from other machines, so http.token must be set; or listen on 127.0.0.1`},
 		{"port", "http: {listen: ':99999'}\n", `F:1: http.listen: "99999" is not a port between 0 and 65535`},

@@ -28,7 +28,6 @@ import (
 	"petrel/engine/sensors"
 	"petrel/packs"
 	"petrel/store"
-	"petrel/store/sqlite"
 )
 
 // Options change how a Server is made.
@@ -93,12 +92,9 @@ func New(ctx context.Context, cfg *config.Config, o Options) (_ *Server, err err
 }
 
 func (s *Server) openStore(ctx context.Context) error {
-	backend, err := sqlite.Open(ctx, s.cfg.SQLitePath(), sqlite.Options{Synchronous: s.cfg.Store.Synchronous, Logger: s.log})
-	if err != nil {
-		return err
-	}
-	s.store = backend
-	return nil
+	var err error
+	s.store, err = OpenStore(ctx, s.cfg, s.log)
+	return err
 }
 
 // assemble makes the engine and the conversation around the store.

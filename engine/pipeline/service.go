@@ -129,7 +129,7 @@ func (s *Service) Dispatch(ctx context.Context, d Dispatch) (Receipt, error) {
 	if d.DeliveryID != "" {
 		b.Claims = append(b.Claims, deliveryClaim(d.DeliveryID, id, deliveryMemory))
 	}
-	b.Pushes = append(b.Pushes, store.Push{Queue: QueueTriggers, ID: id, Lane: int(d.Lane)})
+	b.Pushes = append(b.Pushes, PushInstance(&inst))
 	err := s.intake(ctx, &b)
 	var dup *store.DuplicateError
 	if errors.As(err, &dup) {
@@ -139,6 +139,26 @@ func (s *Service) Dispatch(ctx context.Context, d Dispatch) (Receipt, error) {
 		return Receipt{}, err
 	}
 	return Receipt{ID: id}, nil
+}
+
+// PushInstance is the place of a trigger instance in its queue.
+func PushInstance(t *engine.TriggerInstance) store.Push {
+	return store.Push{Queue: QueueTriggers, ID: t.ID, Lane: int(t.Lane)}
+}
+
+// PushExecution is the place of an execution in its queue.
+func PushExecution(e *engine.Execution) store.Push {
+	return store.Push{Queue: QueueActions(e.Action.Runner), ID: e.ID, Lane: int(e.Lane)}
+}
+
+// RememberDelivery is the claim of an instance's delivery for as long as it is
+// to be remembered yet; ok is false when there is none or it is too old.
+func RememberDelivery(t *engine.TriggerInstance, now time.Time) (claim store.Claim, ok bool) {
+	left := deliveryMemory - now.Sub(t.OccurrenceTime)
+	if t.DeliveryID == "" || left <= 0 {
+		return store.Claim{}, false
+	}
+	return deliveryClaim(t.DeliveryID, t.ID, left), true
 }
 
 // deliveryClaim makes sure that a delivery becomes one instance.
@@ -241,7 +261,7 @@ func (s *Service) addExecution(b *store.Batch, e *engine.Execution) error {
 		return err
 	}
 	if !e.Status.Completed() {
-		b.Pushes = append(b.Pushes, store.Push{Queue: QueueActions(e.Action.Runner), ID: e.ID, Lane: int(e.Lane)})
+		b.Pushes = append(b.Pushes, PushExecution(e))
 	}
 	return nil
 }
