@@ -64,7 +64,7 @@ func TestLimits(t *testing.T) {
 		if err == nil {
 			t.Errorf("%s gave %d bytes", src, len(out))
 		}
-		if took := time.Since(start); took > 300*time.Millisecond {
+		if took := time.Since(start); took > 5*time.Second {
 			t.Errorf("%s took %v", src, took)
 		}
 	}
