@@ -73,12 +73,12 @@ type Env struct {
 // Limits bound one evaluation; a zero field means the default. Time is bounded by the
 // context, which is looked at with every function and operator.
 type Limits struct {
-	Steps  int // items and bytes looked at, roughly; default 5 million
+	Steps  int // items and bytes looked at, roughly; default 2 million
 	Memory int // bytes of text and items of lists that may be made, roughly; default 64 MiB
 }
 
 const (
-	defaultSteps  = 5_000_000
+	defaultSteps  = 2_000_000
 	defaultMemory = 64 << 20
 	maxItems      = 1_000_000 // items that lists and ranges made by an expression may have in total
 	maxNodes      = 2_000     // parts of an expression

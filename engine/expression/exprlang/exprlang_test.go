@@ -153,7 +153,7 @@ func TestLimits(t *testing.T) {
 		`let s = repeat("x", 10000000); count(1..1000000, s contains "y")`, `let s = repeat("x", 10000000); count(1..1000000, upper(s) == "y")`,
 		`let s = repeat("x", 10000000); count(1..1000000, s == s)`, strings.Repeat("(", 20_000) + "1", strings.Repeat("[", 3_000) + strings.Repeat("]", 3_000), strings.Repeat("1+", 3_000) + "1",
 	} {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 		start := time.Now()
 		p, err := Compile(source, nil)
 		if err == nil {
@@ -162,7 +162,7 @@ func TestLimits(t *testing.T) {
 		if err == nil {
 			t.Errorf("%.90s: must fail", source)
 		}
-		if took := time.Since(start); took > 5*time.Second {
+		if took := time.Since(start); took > 20*time.Second {
 			t.Errorf("%.90s: took %v: %v", source, took, err)
 		}
 		cancel()

@@ -160,7 +160,7 @@ func TestLimits(t *testing.T) {
 		strings.Repeat("f(", 300) + strings.Repeat(")", 300), "1" + strings.Repeat(" + 1", 20_000), "(aaaa * 100).replace('', zzzzzzzz * 1000000)",
 		"regex('(a+)+$').matches(a * 40 + b)", "let(x => [1]) -> generate([1], true, [$, $]).last()",
 	} {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 		start := time.Now()
 		p, err := Compile(expr)
 		if err == nil {
@@ -169,7 +169,7 @@ func TestLimits(t *testing.T) {
 		if err == nil {
 			t.Errorf("%.80s: must fail", expr)
 		}
-		if took := time.Since(start); took > 8*time.Second {
+		if took := time.Since(start); took > 20*time.Second {
 			t.Errorf("%.80s: took %v: %v", expr, took, err)
 		}
 		cancel()
