@@ -92,8 +92,11 @@ func (c *campaign) run(server *redistest.Server, chat, api *petrel) {
 	inputs.Go(func() { c.load.say(ann, more) })
 	inputs.Go(func() { c.load.post(api.addr, more) })
 	c.attack(server)
+	attacked := time.Now()
 	inputs.Wait()
+	c.t.Logf("inputs took %s more", time.Since(attacked).Round(time.Millisecond))
 	c.load.settle(ann, bob, 2*time.Minute)
+	c.t.Logf("settled %s after the last attack", time.Since(attacked).Round(time.Millisecond))
 }
 
 // terminalMemory bounds the inputs, so that all of a channel fits into the
