@@ -75,33 +75,30 @@ func (c *campaign) attack(server *redistest.Server) {
 			c.kills++
 		}
 	}
-	for _, p := range c.procs { // whatever ended by itself meanwhile
+	for _, p := range c.procs {
 		select {
-		case <-p.exited:
+		case <-p.exited: // by itself meanwhile
+			c.t.Errorf("a process ended by itself:\n%s", tail(p.log.String(), 5))
 			p.spawn()
 		default:
 		}
+		p.awaitUp()
 	}
 }
 
 // run puts the deployment under load and attack, and waits until it has settled.
 func (c *campaign) run(server *redistest.Server, chat, api *petrel) {
-	ann, bob := chat.sit("ann", "#work"), chat.sit("bob", "#marks")
-	more := func(n int) bool { return time.Now().Before(c.until) && n < terminalMemory }
+	more := func(int) bool { return time.Now().Before(c.until) }
 	var inputs sync.WaitGroup
-	inputs.Go(func() { c.load.say(ann, more) })
-	inputs.Go(func() { c.load.post(api.addr, more) })
+	inputs.Go(func() { c.load.say(chat, more) })
+	inputs.Go(func() { c.load.post(chat, api, more) })
 	c.attack(server)
 	attacked := time.Now()
 	inputs.Wait()
 	c.t.Logf("inputs took %s more", time.Since(attacked).Round(time.Millisecond))
-	c.load.settle(ann, bob, 2*time.Minute)
+	c.load.settle(2 * time.Minute)
 	c.t.Logf("settled %s after the last attack", time.Since(attacked).Round(time.Millisecond))
 }
-
-// terminalMemory bounds the inputs, so that all of a channel fits into the
-// history that a person gets when they come back.
-const terminalMemory = 300
 
 func TestChaosSQLite(t *testing.T) {
 	p := install(t, "packs: [packs]\n")

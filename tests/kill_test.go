@@ -21,10 +21,9 @@ func TestNothingLostNothingTwice(t *testing.T) {
 	l := &load{t: t, marks: p.file("marks")}
 	p.addPack("load", l.pack())
 	p.start()
-	ann, bob := p.sit("ann", "#work"), p.sit("bob", "#marks")
 	var inputs sync.WaitGroup
-	inputs.Go(func() { l.say(ann, func(n int) bool { return n < commands }) })
-	inputs.Go(func() { l.post(p.addr, func(n int) bool { return n < webhooks }) })
+	inputs.Go(func() { l.say(p, func(n int) bool { return n < commands }) })
+	inputs.Go(func() { l.post(p, p, func(n int) bool { return n < webhooks }) })
 	for range kills {
 		time.Sleep(50*time.Millisecond + rand.N(350*time.Millisecond)) // a moment at random is the point
 		p.kill()
@@ -32,7 +31,7 @@ func TestNothingLostNothingTwice(t *testing.T) {
 	}
 	p.awaitReady()
 	inputs.Wait()
-	l.settle(ann, bob, time.Minute)
+	l.settle(time.Minute)
 	if took, code := p.stop(); code != 0 || took > 10*time.Second {
 		t.Errorf("stopping took %s and gave exit code %d", took, code)
 	}

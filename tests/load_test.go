@@ -29,6 +29,29 @@ type load struct {
 	mu       sync.Mutex
 	commands int // how many were said
 	webhooks int // how many were accepted
+	rooms    []*room
+}
+
+// room is where the answers to a stretch of the load can be seen: what fits
+// into the history that a person gets when they come back.
+type room struct {
+	ann, bob           *person // ann gives commands, bob hears of webhooks
+	commands, webhooks []int   // numbers
+}
+
+// roomSize is how many commands, and how many webhooks, go into one room.
+const roomSize = 300
+
+// room returns the room of the n-th command or webhook.
+func (l *load) room(chat *petrel, n int) *room {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for i := len(l.rooms); i <= n/roomSize; i++ {
+		l.rooms = append(l.rooms, &room{
+			ann: chat.sit("ann", fmt.Sprintf("#work-%d", i)), bob: chat.sit("bob", fmt.Sprintf("#marks-%d", i)),
+		})
+	}
+	return l.rooms[n/roomSize]
 }
 
 // pack is the content that the load needs, by file name.
@@ -53,7 +76,7 @@ action: {ref: load.mark, parameters: {id: "{{ trigger.body.id }}"}}
 name: say
 enabled: true
 trigger: {type: core.st2.webhook, parameters: {url: mark}}
-action: {ref: chatops.post_message, parameters: {channel: "#marks", message: "{{ trigger.body.id }}"}}
+action: {ref: chatops.post_message, parameters: {channel: "{{ trigger.body.channel }}", message: "{{ trigger.body.id }}"}}
 `,
 		"rules/tick.yaml": `
 name: tick
@@ -70,16 +93,18 @@ formats: ["mark {{ id }}"]
 }
 
 // pause is how long people and senders wait between two inputs, at most.
-const pause = 40 * time.Millisecond
+const pause = 60 * time.Millisecond
 
 func wait() { time.Sleep(rand.N(pause)) }
 
-// say makes a person give commands until more says no.
-func (l *load) say(a *person, more func(n int) bool) {
+// say makes people give commands until more says no.
+func (l *load) say(chat *petrel, more func(n int) bool) {
 	for n := 0; more(n); n++ {
-		a.say(fmt.Sprintf("c%d", n), fmt.Sprintf("!mark command-%d", n))
+		r := l.room(chat, n)
+		r.ann.say(fmt.Sprintf("c%d", n), fmt.Sprintf("!mark command-%d", n))
 		l.mu.Lock()
 		l.commands++
+		r.commands = append(r.commands, n)
 		l.mu.Unlock()
 		wait()
 	}
@@ -87,25 +112,27 @@ func (l *load) say(a *person, more func(n int) bool) {
 
 // post makes a sender deliver webhooks until more says no. Each is delivered
 // until it is accepted, as senders do.
-func (l *load) post(addr string, more func(n int) bool) {
+func (l *load) post(chat, api *petrel, more func(n int) bool) {
 	for n := 0; more(n); n++ {
-		if err := postMark(addr, n); err != nil {
+		r := l.room(chat, n)
+		if err := postMark(api.addr, n, r.bob.channel); err != nil {
 			l.t.Errorf("webhook %d was never accepted: %v", n, err)
 			return
 		}
 		l.mu.Lock()
 		l.webhooks++
+		r.webhooks = append(r.webhooks, n)
 		l.mu.Unlock()
 		wait()
 	}
 }
 
-func postMark(addr string, n int) error {
+func postMark(addr string, n int, channel string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
 	client := http.Client{Timeout: 10 * time.Second}
 	return retry(ctx, func() error {
-		body := fmt.Sprintf(`{"id": "webhook-%d"}`, n)
+		body := fmt.Sprintf(`{"id": "webhook-%d", "channel": %q}`, n, channel)
 		req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+addr+"/api/v1/webhooks/mark", bytes.NewBufferString(body))
 		if err != nil {
 			return err
@@ -124,13 +151,22 @@ func postMark(addr string, n int) error {
 	})
 }
 
-// settle waits until every command has its last word in ann's channel and every
-// webhook was told in bob's.
-func (l *load) settle(ann, bob *person, limit time.Duration) {
+// settle waits until every command has its last word and every webhook was
+// told, and checks that each has just one.
+func (l *load) settle(limit time.Duration) {
 	l.t.Helper()
-	ann.await(limit, func(entries map[string]terminal.Entry, said map[string]terminal.Frame) error {
+	for _, r := range l.rooms {
+		r.settle(limit)
+		r.ann.oneAnswerEach(r.commands)
+		r.bob.eachOnce(r.webhooks)
+	}
+}
+
+func (r *room) settle(limit time.Duration) {
+	r.ann.t.Helper()
+	r.ann.await(limit, func(entries map[string]terminal.Entry, said map[string]terminal.Frame) error {
 		last := finals(entries)
-		for i := range l.commands {
+		for _, i := range r.commands {
 			f, ok := said[fmt.Sprintf("c%d", i)]
 			if !ok {
 				return fmt.Errorf("command %d was not taken", i)
@@ -141,19 +177,17 @@ func (l *load) settle(ann, bob *person, limit time.Duration) {
 		}
 		return nil
 	})
-	bob.await(limit, func(entries map[string]terminal.Entry, _ map[string]terminal.Frame) error {
-		if len(entries) < l.webhooks {
-			return fmt.Errorf("%d of %d webhooks were told", len(entries), l.webhooks)
+	r.bob.await(limit, func(entries map[string]terminal.Entry, _ map[string]terminal.Frame) error {
+		if len(entries) < len(r.webhooks) {
+			return fmt.Errorf("%d of %d webhooks were told", len(entries), len(r.webhooks))
 		}
 		return nil
 	})
-	ann.oneAnswerEach(l.commands)
-	bob.eachOnce("webhook-", l.webhooks)
 }
 
 // oneAnswerEach checks that every command has one acknowledgement and one last
 // word, and that no line stands there twice.
-func (a *person) oneAnswerEach(commands int) {
+func (a *person) oneAnswerEach(commands []int) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	lines, answers, last := map[string]int{}, map[string]int{}, finals(a.entries)
@@ -164,7 +198,7 @@ func (a *person) oneAnswerEach(commands int) {
 			answers[e.Message.InReplyTo]++
 		}
 	}
-	for i := range commands {
+	for _, i := range commands {
 		if n := lines[fmt.Sprintf("!mark command-%d", i)]; n != 1 {
 			a.t.Errorf("command %d stands %d times in the channel", i, n)
 		}
@@ -179,15 +213,15 @@ func (a *person) oneAnswerEach(commands int) {
 }
 
 // eachOnce checks that every webhook was told exactly once.
-func (a *person) eachOnce(prefix string, n int) {
+func (a *person) eachOnce(webhooks []int) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	times := map[string]int{}
 	for _, e := range a.entries {
 		times[strings.TrimSpace(wordsOf(e))]++
 	}
-	for i := range n {
-		if got := times[fmt.Sprintf("%s%d", prefix, i)]; got != 1 {
+	for _, i := range webhooks {
+		if got := times[fmt.Sprintf("webhook-%d", i)]; got != 1 {
 			a.t.Errorf("webhook %d was told %d times", i, got)
 		}
 	}
