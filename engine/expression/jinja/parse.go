@@ -3,6 +3,8 @@ package jinja
 import (
 	"fmt"
 	"slices"
+
+	"petrel/engine/expression/diagnose"
 )
 
 // maxNesting bounds how deep a template may nest expressions and blocks.
@@ -222,7 +224,7 @@ func (p *parser) unknownTag(t token) {
 	if open := p.ends[len(p.ends)-1]; len(open) > 0 {
 		p.fail(t.pos, "encountered unknown tag '%s'; the innermost block waits for '%s'", t.text, open[len(open)-1])
 	}
-	err := &Error{Kind: Syntax, Message: fmt.Sprintf("encountered unknown tag '%s'", t.text), Hint: Nearest(t.text, tags), pos: t.pos}
+	err := &Error{Kind: Syntax, Message: fmt.Sprintf("encountered unknown tag '%s'", t.text), Hint: diagnose.Nearest(t.text, tags), pos: t.pos}
 	panic(parseFailure{err})
 }
 
