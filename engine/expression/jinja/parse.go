@@ -45,7 +45,7 @@ func (e *Env) parseTemplate(src string) (body []stmt, err error) {
 // parseExpression parses one expression without delimiters.
 func (e *Env) parseExpression(src string) (x expr, err error) {
 	l := lexer{src: src}
-	if err := l.code(0, "\x00"); err != nil {
+	if err := l.code(0, ""); err != nil {
 		return nil, err
 	}
 	p := &parser{env: e, tokens: l.tokens}
