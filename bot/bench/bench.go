@@ -31,6 +31,7 @@ type Options struct {
 	Events      int    // webhooks to drain
 	Senders     int    // connections that post them
 	Commands    int    // for each latency
+	Processes   int    // that share the work, this one included
 	Memory      int    // executions to queue and finish for the figures about memory; 0: none
 	Log         *slog.Logger
 }
@@ -38,6 +39,7 @@ type Options struct {
 // Report is what was measured. Durations are in milliseconds.
 type Report struct {
 	Store        string             `json:"store"`
+	Processes    int                `json:"processes"`
 	EventsPerSec float64            `json:"events_per_second"`     // webhook -> rule -> noop -> finished, all records
 	AcceptPerSec float64            `json:"accepted_per_second"`   // webhooks answered 202
 	RequestsPerS float64            `json:"executions_per_second"` // requests of a noop, until finished
@@ -98,7 +100,8 @@ type bed struct {
 
 // Run measures. The store must be empty; it is left full.
 func Run(ctx context.Context, o Options) (Report, error) {
-	r := Report{Store: config.URL(o.Store).String(), Commands: map[string]Command{}}
+	o.Processes = max(o.Processes, 1)
+	r := Report{Store: config.URL(o.Store).String(), Processes: o.Processes, Commands: map[string]Command{}}
 	if o.Memory > 0 {
 		m, err := measureMemory(ctx, o)
 		if err != nil {
@@ -111,8 +114,11 @@ func Run(ctx context.Context, o Options) (Report, error) {
 		return r, err
 	}
 	defer os.RemoveAll(b.dir)
-	err = errors.Join(b.measure(ctx, &r), b.close())
-	return r, err
+	helpers, err := b.startHelpers(ctx)
+	if err == nil {
+		err = b.measure(ctx, &r)
+	}
+	return r, errors.Join(err, helpers.stop(), b.close())
 }
 
 func makeBed(ctx context.Context, o Options, roles server.Roles) (_ *bed, err error) {
