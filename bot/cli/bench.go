@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime/pprof"
 
 	"github.com/spf13/cobra"
 
@@ -14,6 +15,7 @@ import (
 
 func (a *app) benchCommand() *cobra.Command {
 	o := bench.Options{}
+	var profile string
 	cmd := &cobra.Command{
 		Use:   "bench",
 		Short: "Measure this program on this machine and print the figures as JSON",
@@ -23,10 +25,11 @@ is named, and measures throughput and latencies from outside.
   petrel bench
   petrel bench --store redis://127.0.0.1:6379/15`,
 		Args: exactArgs(0, ""),
-		RunE: func(cmd *cobra.Command, _ []string) error { return a.bench(cmd.Context(), o) },
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.bench(cmd.Context(), o, profile) },
 	}
 	cmd.Flags().StringVar(&o.Store, "store", "", "an empty store (default: a new SQLite file)")
 	cmd.Flags().StringVar(&o.Synchronous, "synchronous", "full", "SQLite: full or normal")
+	cmd.Flags().StringVar(&profile, "cpuprofile", "", "write a CPU profile of this process to `file` (read it with go tool pprof)")
 	cmd.Flags().IntVar(&o.Events, "events", 10_000, "webhooks to drain")
 	cmd.Flags().IntVar(&o.Senders, "senders", 64, "connections that post them")
 	cmd.Flags().IntVar(&o.Processes, "processes", 1, "processes that share the work; more than one needs Redis")
@@ -35,7 +38,18 @@ is named, and measures throughput and latencies from outside.
 	return cmd
 }
 
-func (a *app) bench(ctx context.Context, o bench.Options) error {
+func (a *app) bench(ctx context.Context, o bench.Options, profile string) error {
+	if profile != "" {
+		f, err := os.Create(profile)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		if err := pprof.StartCPUProfile(f); err != nil {
+			return err
+		}
+		defer pprof.StopCPUProfile()
+	}
 	o.Log = slog.New(slog.NewTextHandler(a.err, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	if o.Store == "" {
 		dir, err := os.MkdirTemp("", "petrel-bench-")
