@@ -93,7 +93,7 @@ func New(o Options) *Env {
 		}
 	}
 	e.methods = methodTables{
-		str: strMethods(), dict: dictMethods(), list: listMethods(), tuple: tupleMethods(),
+		str: strMethods(), markup: markupMethods(strMethods()), dict: dictMethods(), list: listMethods(), tuple: tupleMethods(),
 		set: setMethods(), bytes: bytesMethods(), datetime: datetimeMethods(),
 	}
 	for _, f := range o.Filters {

@@ -68,7 +68,7 @@ func (e *Error) excerpt() (string, int) {
 
 // locate fills in the place of the error within the template.
 func (e *Error) locate(src string) *Error {
-	if e.located {
+	if e.located || e.pos < 0 { // limits may be met between two nodes
 		return e
 	}
 	e.located = true
