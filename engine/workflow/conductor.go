@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 
 	"petrel/engine"
 	"petrel/engine/expression"
@@ -372,13 +373,18 @@ func (c *Conductor) TaskStatus(task string, route int) Status {
 	return Unset
 }
 
-// Run numbers the runs of a task on a route: it is different for every run of any
-// task of the workflow. Before the first run it is -1.
-func (c *Conductor) Run(task string, route int) int {
-	if i := get[int](c.parts, keyTask(task, route)); i != nil {
-		return *i
+// Run names the newest run of a task on a route: no two runs or tries of any task
+// of the workflow have the same name. Before the first it is "".
+func (c *Conductor) Run(task string, route int) string {
+	e := c.latest(task, route)
+	if e == nil {
+		return ""
 	}
-	return -1
+	name := strconv.Itoa(e.index)
+	if e.Retry != nil && e.Retry.Tally > 0 {
+		name += "." + strconv.FormatInt(e.Retry.Tally, 10)
+	}
+	return name
 }
 
 // Fail fails the workflow with an entry of its own: for a task, when its action

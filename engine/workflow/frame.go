@@ -73,15 +73,18 @@ func (f *frame) over(top *frame) *frame {
 	if f != nil {
 		out.Vars = append(make([]binding, 0, len(f.Vars)+4), f.Vars...)
 	}
-	if top != nil {
-		for _, b := range top.Vars {
-			if under, ok := out.find(b.Name); ok {
-				b = under.merge(b)
-			}
-			out.set(b)
-		}
-	}
+	out.lay(top)
 	return out
+}
+
+// lay merges another frame into f.
+func (f *frame) lay(top *frame) {
+	for _, b := range top.bindings() {
+		if under, ok := f.find(b.Name); ok {
+			b = under.merge(b)
+		}
+		f.set(b)
+	}
 }
 
 func (c *Conductor) frame(id int) *frame {
@@ -172,9 +175,13 @@ func mergeValue(left, right any) any {
 // arrived gives the frame of a stage: those of all its arrivals, in their order.
 func (c *Conductor) arrived(s *stage) *frame {
 	f := c.frame(s.Frame)
+	if s.Arrivals == 0 {
+		return f
+	}
+	f = f.over(nil)
 	for n := range s.Arrivals {
 		if a := get[arrival](c.parts, keyArrival(s.ID, s.Route, n)); a != nil {
-			f = f.over(c.frame(a.Frame))
+			f.lay(c.frame(a.Frame))
 		}
 	}
 	return f

@@ -123,11 +123,11 @@ func (c *Conductor) Finish(ctx context.Context) error {
 // merged in the order in which they began. A workflow that failed before any task
 // ran sees nothing.
 func (c *Conductor) terminal() *scope {
-	var f *frame
-	found := false
+	f, found := &frame{}, false
 	for i := range c.head.Sequence {
 		if e := c.entry(i); e.Term {
-			f, found = f.over(c.frame(e.Frame)), true
+			f.lay(c.frame(e.Frame))
+			found = true
 		}
 	}
 	if !found {
@@ -148,6 +148,7 @@ func (c *Conductor) Terminal() (*value.Dict, error) {
 // the workflow has completed. It gives the tasks in the order they came up.
 func (c *Conductor) Advance(ctx context.Context) ([]Next, error) {
 	var out []Next
+	idle := 0
 	for {
 		next, err := c.Next(ctx)
 		if err != nil {
@@ -159,15 +160,21 @@ func (c *Conductor) Advance(ctx context.Context) ([]Next, error) {
 			}
 		}
 		out = append(out, next...)
-		if len(next) == 0 || len(out) > maxAtOnce {
+		if idle++; len(next) == 0 {
 			return out, c.Finish(ctx)
+		}
+		if idle > maxIdle {
+			c.Fail(fmt.Sprintf("More than %d tasks in a row had nothing to run: is this a loop without an end?", maxIdle), next[0].Task, &next[0].Route)
+			for _, s := range c.head.Staged {
+				s.RunOnFail = false
+			}
 		}
 	}
 }
 
-// maxAtOnce bounds the tasks of one Advance: a cycle of tasks without actions
-// would never come to an end.
-const maxAtOnce = 100_000
+// maxIdle bounds the rounds of one Advance: a loop of tasks without actions would
+// never come to an end.
+const maxIdle = 200
 
 func (c *Conductor) launch(ctx context.Context, n *Next) error {
 	run := Event{Task: n.Task, Route: n.Route, Status: engine.Running}

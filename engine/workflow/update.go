@@ -91,6 +91,9 @@ func (c *Conductor) checkItem(ev Event) error {
 func (c *Conductor) handle(ctx context.Context, h happening) error {
 	node, s := c.graph.Nodes[h.task], c.staged(h.task, h.route)
 	e := c.latest(h.task, h.route)
+	if h.item != nil && (s == nil || !s.Items || c.items(s).status(*h.item).Completed()) {
+		return nil // late: the items, or this one, are over
+	}
 	begins := s != nil && s.Ready && !s.Completed
 	switch {
 	case e == nil && !begins:
@@ -110,9 +113,6 @@ func (c *Conductor) handle(ctx context.Context, h happening) error {
 	if begins && !s.Items {
 		c.unstage(s)
 	} else if h.item != nil {
-		if s == nil || !s.Items {
-			return nil // a late item of a task that is over
-		}
 		w := c.items(s)
 		w.set(*h.item, h.status)
 		c.saveItems(s, w)
