@@ -6,10 +6,12 @@ package redistest
 import (
 	"bufio"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -113,6 +115,13 @@ func (s *Server) Restart() {
 // Do sends one command, its words separated by spaces, on a connection of its
 // own and returns the first line of the reply.
 func (s *Server) Do(command string) (string, error) {
+	reply, err := s.Ask(command)
+	line, _, _ := strings.Cut(reply, "\r\n")
+	return line, err
+}
+
+// Ask is Do with the whole reply, as it comes over the wire.
+func (s *Server) Ask(command string) (string, error) {
 	c, err := net.DialTimeout("tcp", s.Address(), time.Second)
 	if err != nil {
 		return "", err
@@ -124,8 +133,32 @@ func (s *Server) Do(command string) (string, error) {
 	if _, err := fmt.Fprintf(c, "%s\r\n", command); err != nil {
 		return "", err
 	}
-	line, err := bufio.NewReader(c).ReadString('\n')
-	return strings.TrimSpace(line), err
+	return readReply(bufio.NewReader(c))
+}
+
+// readReply reads one reply of the Redis protocol, with all that is nested in it.
+func readReply(r *bufio.Reader) (string, error) {
+	text, err := r.ReadString('\n')
+	if err != nil || text[0] != '$' && text[0] != '*' {
+		return text, err
+	}
+	n, err := strconv.Atoi(strings.TrimSpace(text[1:]))
+	if err != nil || n < 0 {
+		return text, err
+	}
+	if text[0] == '$' {
+		body := make([]byte, n+2)
+		_, err := io.ReadFull(r, body)
+		return text + string(body), err
+	}
+	for range n {
+		part, err := readReply(r)
+		if err != nil {
+			return text, err
+		}
+		text += part
+	}
+	return text, nil
 }
 
 // Must is Do for a command that has to succeed.
@@ -168,7 +201,7 @@ func StartSentinel(t testing.TB, master *Server, name string, downAfter time.Dur
 	s := &Server{t: t, binary: Binary(t), Port: sparePort(t), dir: t.TempDir()}
 	config := filepath.Join(s.dir, "sentinel.conf")
 	text := fmt.Sprintf("bind 127.0.0.1\nport %d\ndir %s\nlogfile %s\nsentinel monitor %s 127.0.0.1 %d 1\n"+
-		"sentinel down-after-milliseconds %s %d\nsentinel failover-timeout %s 3000\n",
+		"sentinel down-after-milliseconds %s %d\nsentinel failover-timeout %s 10000\n",
 		s.Port, s.dir, filepath.Join(s.dir, "log"), name, master.Port, name, downAfter.Milliseconds(), name)
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
