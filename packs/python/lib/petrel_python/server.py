@@ -126,6 +126,8 @@ class Server:
         self.selector.close()
         for s in (self.socket, self.wake, self.wakeup):
             s.close()
+        for fd in self.files:  # of runs that begin after this one
+            os.close(fd)
         # What the action starts stays below it, and it ends with the server.
         prctl(PR_SET_CHILD_SUBREAPER, 1)
         prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
