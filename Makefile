@@ -4,7 +4,8 @@ FUZZTIME ?= 30s
 LDFLAGS  := -s -w
 
 .DEFAULT_GOAL := help
-.PHONY: run build test race lint fuzz bench help tools
+.PHONY: run build test race lint fuzz bench chaos help tools
+CHAOSTIME ?= 10m
 
 help: ## Say what there is
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-7s %s\n", $$1, $$2}'
@@ -33,6 +34,9 @@ fuzz: ## Fuzz every target for FUZZTIME
 
 bench: ## Run the benchmarks
 	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+chaos: tools ## Put deployments under load and attack for CHAOSTIME each
+	PETREL_TEST_CHAOS=$(CHAOSTIME) $(GO) test -count=1 -v -timeout 0 -run '^TestChaos' ./tests
 
 tools: ## Install what the tests need beside Go
 	@./tests/tools.sh

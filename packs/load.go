@@ -51,8 +51,8 @@ var unusedKinds = []string{"sensors", "policies"}
 // Load reads all packs of the sources. It never fails as a whole: what is wrong
 // is in Problems, and a broken file takes only itself out. Of two packs with
 // the same ref the one of the earlier source is used. Runners are those that
-// actions may name; checks are asked about the triggers of rules.
-func Load(ctx context.Context, sources []Source, runners []engine.Runner, checks ...TriggerCheck) *Content {
+// actions may name; checks are asked about rules.
+func Load(ctx context.Context, sources []Source, runners []engine.Runner, checks Checks) *Content {
 	l := &loader{checks: checks, content: &Content{Runners: runners, broken: map[string][]string{}}, runners: map[string]engine.Runner{}}
 	for _, r := range runners {
 		for _, name := range append([]string{r.Name}, r.Aliases...) {
@@ -81,7 +81,7 @@ type loader struct {
 	content     *Content
 	runners     map[string]engine.Runner
 	runnerNames []string
-	checks      []TriggerCheck
+	checks      Checks
 }
 
 func (l *loader) problem(name, format string, args ...any) {

@@ -37,7 +37,10 @@ func (s *Server) loadPacks(ctx context.Context, specs []engine.Runner) error {
 	for _, dir := range s.cfg.Packs {
 		sources = append(sources, packs.Dir(dir))
 	}
-	content := packs.Load(ctx, append(sources, packs.Dir(unpacked)), specs, checkTimer)
+	content := packs.Load(ctx, append(sources, packs.Dir(unpacked)), specs, packs.Checks{
+		Trigger: checkTimer,
+		When:    func(rule *engine.Rule) error { return pipeline.CheckWhen(s.renderer, rule) },
+	})
 	for _, p := range content.Problems {
 		s.log.Warn("there is something wrong in a pack", "problem", p.String())
 	}
@@ -51,7 +54,7 @@ func (s *Server) loadPacks(ctx context.Context, specs []engine.Runner) error {
 	return nil
 }
 
-// checkTimer is the packs.TriggerCheck of timers.
+// checkTimer is the packs.Checks.Trigger of timers.
 func checkTimer(triggerType string, parameters json.RawMessage) error {
 	switch triggerType {
 	case engine.TriggerIntervalTimer, engine.TriggerDateTimer, engine.TriggerCronTimer:

@@ -39,20 +39,10 @@ type Options struct {
 	MaxMemory int // bytes that an evaluation may make in total
 	// CacheSize is the number of compiled templates that are kept; 0 means 4096.
 	CacheSize int
-	// The other languages of workflows; nil: their expressions are errors.
-	YAQL, Expr Language
 }
 
 // DefaultUser is the user of st2kv.user when nobody is named.
 const DefaultUser = "stanley"
-
-// Language compiles one expression of a workflow language, without its delimiters.
-type Language func(source string) (Program, error)
-
-// Program is a compiled expression, safe for concurrent use.
-type Program interface {
-	Eval(ctx context.Context, w functions.Workflow) (any, error)
-}
 
 // Renderer renders templates and evaluates expressions, for one user.
 type Renderer struct {
@@ -66,7 +56,7 @@ type engine struct {
 	stackish  *jinja.Env // StackStorm's own Jinja: filters only
 	workflows *jinja.Env // Orquesta's Jinja: filters and functions
 	functions map[string]*functions.Func
-	languages map[string]Language
+	languages map[string]language
 	cache     *cache
 }
 
@@ -85,7 +75,7 @@ func New(o Options) *Renderer {
 		stackish:  jinja.New(stackish),
 		workflows: jinja.New(jinja.Options{Limits: limits, Filters: filters(functions.Orquesta, patterns)}),
 		functions: functions.ByName(functions.Orquesta),
-		languages: map[string]Language{YAQL: o.YAQL, Expr: o.Expr},
+		languages: languages(o, patterns),
 		cache:     newCache(o.CacheSize),
 	}
 	r := &Renderer{engine: e}

@@ -31,6 +31,8 @@ type content struct {
 func (c *content) Current() Content      { return c }
 func (c *content) Rules() []*engine.Rule { return c.rules }
 
+func (c *content) Runners() []engine.Runner { return c.runners }
+
 func (c *content) Action(ref string) (*engine.Action, bool) {
 	for _, a := range c.actions {
 		if a.Ref == ref {
@@ -159,7 +161,7 @@ func (b *bench) open() {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	b.workers = NewWorkers(b.service, WorkerOptions{Node: "node", Runners: registry, Slots: 4})
+	b.workers = NewWorkers(b.service, WorkerOptions{Node: "node", Rules: true, Actions: true, Runners: registry, Slots: 4})
 }
 
 // work starts the stages.
@@ -341,6 +343,34 @@ func TestRequestErrors(t *testing.T) {
 		if engine.CodeOf(err) != tt.code || !strings.Contains(fmt.Sprint(err), tt.text) {
 			t.Errorf("%s %s: %v", tt.action, tt.params, err)
 		}
+	}
+}
+
+// More than may wait is refused, and taken again when there is room.
+func TestBackPressure(t *testing.T) {
+	b := newBench(t, nil)
+	now := time.Now()
+	b.service.now = func() time.Time { return now }
+	b.service.pressure.limit = 3
+	request := func() error {
+		now = now.Add(time.Second) // old counts are not trusted
+		_, err := b.service.Request(t.Context(), Request{Action: "test.act"})
+		return err
+	}
+	for i := range 3 {
+		if err := request(); err != nil {
+			t.Fatalf("request %d: %v", i, err)
+		}
+	}
+	if err := request(); engine.CodeOf(err) != engine.Unavailable || !strings.Contains(err.Error(), "busy") {
+		t.Errorf("request over the limit: %v", err)
+	}
+	b.work()
+	for range 3 {
+		b.ended(<-b.puppet.started)
+	}
+	if err := request(); err != nil {
+		t.Errorf("request when there is room again: %v", err)
 	}
 }
 

@@ -43,7 +43,7 @@ func load(t *testing.T) *packs.Content {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return packs.Load(context.Background(), []packs.Source{packs.Dir(root)}, runners())
+	return packs.Load(context.Background(), []packs.Source{packs.Dir(root)}, runners(), packs.Checks{})
 }
 
 // Every file of the built-in packs is used, and names only what exists.

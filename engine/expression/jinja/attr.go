@@ -11,14 +11,16 @@ import (
 
 // methodTables are the methods of the Python types.
 type methodTables struct {
-	str, dict, list, tuple, set, bytes, datetime map[string]*builtin
+	str, markup, dict, list, tuple, set, bytes, datetime map[string]*builtin
 }
 
 // of gives the methods of a value, nil when it has none.
 func (m *methodTables) of(v any) map[string]*builtin {
 	switch v.(type) {
-	case string, Markup:
+	case string:
 		return m.str
+	case Markup:
+		return m.markup
 	case *value.Dict:
 		return m.dict
 	case *value.List:
@@ -177,7 +179,11 @@ func (st *state) item(obj, key any) (any, bool, error) {
 	case string:
 		return charAt(x, i)
 	case Markup:
-		return charAt(string(x), i)
+		c, ok, err := charAt(string(x), i)
+		if ok {
+			c = Markup(c.(string))
+		}
+		return c, ok, err
 	}
 	return nil, false, nil
 }
@@ -243,11 +249,20 @@ func (st *state) slice(obj any, s *sliceExpr) (any, error) {
 		start, step, count := sliceBounds(x.n, bounds)
 		return &rangeValue{start: x.start + start*x.step, stop: x.start + (start+count*step)*x.step, step: x.step * step, n: count}, nil
 	}
-	if t, ok := st.asText(obj); ok {
-		return st.slicedText(t, bounds)
+	if b, ok := obj.(value.Bytes); ok {
+		start, step, count := sliceBounds(len(b), bounds)
+		out := make([]byte, count)
+		for i := range out {
+			out[i] = b[start+i*step]
+		}
+		return value.Bytes(out), st.charge(count)
 	}
-	if _, ok := obj.(*value.Dict); ok {
-		return nil, fail(Runtime, "unhashable type: 'slice'")
+	if t, ok := st.asText(obj); ok {
+		part, err := st.slicedText(t, bounds)
+		if _, escaped := obj.(Markup); escaped {
+			return Markup(part), err
+		}
+		return part, err
 	}
 	return st.missingIn(obj, "slice", int(s.pos)), nil
 }
@@ -296,11 +311,11 @@ func (st *state) sliced(items []any, b [3]*int) ([]any, error) {
 	return out, st.chargeSteps(count)
 }
 
-func (st *state) slicedText(t string, b [3]*int) (any, error) {
+func (st *state) slicedText(t string, b [3]*int) (string, error) {
 	n := utf8.RuneCountInString(t)
 	start, step, count := sliceBounds(n, b)
 	if err := st.charge(count); err != nil {
-		return nil, err
+		return "", err
 	}
 	if step == 1 {
 		return value.Substr(t, start, start+count), nil

@@ -134,9 +134,9 @@ func roundFilter(c *call) (any, error) {
 	}
 	switch method := c.str(1, "common"); method {
 	case "common":
-		if isInteger(c.self) {
+		if n, ok := value.BigInt(c.self); ok {
 			if digits >= 0 {
-				return c.self, nil
+				return value.NormInt(n), nil
 			}
 			return value.ToInt(value.Round(f, digits))
 		}

@@ -52,7 +52,7 @@ func sequenceFilters() []*builtin {
 		define("sum", "attribute start", sumFilter),
 		define("groupby", "attribute! default case_sensitive", groupBy),
 		define("dictsort", "case_sensitive by reverse", dictSort),
-		define("items", "", func(c *call) (any, error) {
+		define("items", "?", func(c *call) (any, error) {
 			if _, ok := isUndefined(c.self); ok {
 				return eager(nil), nil
 			}
@@ -363,7 +363,19 @@ func dictSort(c *call) (any, error) {
 	return &value.List{Items: items}, err
 }
 
+// orEmpty makes whatever counts as false an empty sequence, as map and select do.
+func (c *call) orEmpty() error {
+	ok, err := c.st.truth(c.self)
+	if err == nil && !ok {
+		c.self = &value.List{}
+	}
+	return err
+}
+
 func mapFilter(c *call) (any, error) {
+	if err := c.orEmpty(); err != nil {
+		return nil, err
+	}
 	if len(c.rest) == 0 {
 		var attribute, def any
 		hasDef := false
@@ -410,6 +422,9 @@ func (c *call) builtinArg(v any, what string, table map[string]*builtin) (*built
 }
 
 func selectFilter(c *call, byAttr, keep bool) (any, error) {
+	if err := c.orEmpty(); err != nil {
+		return nil, err
+	}
 	get := func(item any) (any, error) { return item, nil }
 	rest := c.rest
 	if byAttr {

@@ -51,7 +51,7 @@ func textFilters() []*builtin {
 		}),
 		onText("format", "*args **kw", formatFilter),
 		onText("indent", "width first blank", indentFilter),
-		onText("truncate", "length killwords end leeway", truncateFilter),
+		define("truncate", "length killwords end leeway", truncateFilter),
 		onText("wordcount", "", func(_ *call, s string) (any, error) {
 			n, in := 0, false
 			for _, r := range s {
@@ -142,7 +142,7 @@ func indentFilter(c *call, s string) (any, error) {
 	return b.String(), nil
 }
 
-func truncateFilter(c *call, s string) (any, error) {
+func truncateFilter(c *call) (any, error) {
 	length, end, leeway := c.int(0, 255), c.str(2, "..."), 5
 	if c.given(3) {
 		leeway = c.int(3, 5)
@@ -151,8 +151,13 @@ func truncateFilter(c *call, s string) (any, error) {
 	if length < n || leeway < 0 {
 		return nil, fail(Runtime, "expected a length of at least %d and no negative leeway, got %d and %d", n, length, leeway)
 	}
-	if utf8.RuneCountInString(s) <= length+leeway {
-		return s, nil
+	size, err := c.st.length(c.self)
+	if err != nil || size <= length+leeway {
+		return c.self, err
+	}
+	s, ok := c.st.asText(c.self)
+	if !ok {
+		return nil, fail(Runtime, "only text can be truncated, not %s", value.TypeName(c.self))
 	}
 	cut := value.Substr(s, 0, length-n)
 	if !c.bool(1, false) {
@@ -160,7 +165,7 @@ func truncateFilter(c *call, s string) (any, error) {
 			cut = cut[:i]
 		}
 	}
-	return cut + end, nil
+	return c.made(cut + end)
 }
 
 var (

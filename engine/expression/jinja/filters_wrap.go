@@ -75,7 +75,10 @@ func wrapLine(line string, width int, breakLong, hyphens bool) []string {
 		if len(parts) > 0 && utf8.RuneCountInString(parts[0]) > width {
 			switch {
 			case breakLong:
-				room := max(width-n, 1)
+				room := width - n
+				if i := strings.LastIndexByte(value.Substr(parts[0], 0, room), '-'); hyphens && i > 0 && strings.Trim(parts[0][:i], "-") != "" {
+					room = utf8.RuneCountInString(parts[0][:i]) + 1
+				}
 				cur = append(cur, value.Substr(parts[0], 0, room))
 				parts[0] = value.Substr(parts[0], room, 1<<31)
 			case len(cur) == 0:
@@ -137,7 +140,7 @@ func urlize(c *call, s string) (any, error) {
 		}
 		return head + word + tail
 	})
-	return Markup(out), nil
+	return c.made(out)
 }
 
 // prettyPrinter is Python's pprint for lists, tuples and maps.
@@ -178,7 +181,10 @@ func (p *prettyPrinter) format(v any, column, allowance, depth int) string {
 
 // flat spells v on one line with sorted keys.
 func (p *prettyPrinter) flat(v any, depth int) string {
-	if depth > 50 {
+	if p.err == nil {
+		p.err = p.st.step()
+	}
+	if p.err != nil || depth > 50 {
 		return "..."
 	}
 	var parts []string

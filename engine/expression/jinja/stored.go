@@ -39,6 +39,9 @@ func (s *stored) extend(name string) *stored {
 	return &next
 }
 
+// Field extends the key, for languages that walk into values by themselves.
+func (s *stored) Field(name string) any { return s.extend(name) }
+
 func (s *stored) getAttr(_ *state, name string, _ int) (any, bool, error) {
 	return s.extend(name), true, nil
 }

@@ -354,3 +354,63 @@ func bytesMethods() map[string]*builtin {
 		return c.made(string(out))
 	}))
 }
+
+// markupMethods are the methods of text for escaped text: texts that they give
+// are escaped too, and join and replace escape what they put in.
+func markupMethods(methods map[string]*builtin) map[string]*builtin {
+	out := make(map[string]*builtin, len(methods))
+	for name, m := range methods {
+		wrapped := *m
+		wrapped.fn = func(c *call) (any, error) {
+			if name == "join" || name == "replace" {
+				if err := c.escapeArguments(); err != nil {
+					return nil, err
+				}
+			}
+			v, err := m.fn(c)
+			return markUp(v), err
+		}
+		out[name] = &wrapped
+	}
+	return out
+}
+
+func (c *call) escapeArguments() error {
+	args := append([]any(nil), c.args...)
+	for i, a := range args {
+		switch x := a.(type) {
+		case string:
+			args[i] = string(escape(x))
+		case *value.List, value.Tuple, *generator, *view:
+			items, err := c.st.items(x)
+			if err != nil {
+				return err
+			}
+			for j, item := range items {
+				if s, ok := item.(string); ok {
+					items[j] = escape(s)
+				}
+			}
+			args[i] = &value.List{Items: items}
+		}
+	}
+	c.args = args
+	return nil
+}
+
+// markUp marks the texts in a result as escaped.
+func markUp(v any) any {
+	switch x := v.(type) {
+	case string:
+		return Markup(x)
+	case *value.List:
+		for i, e := range x.Items {
+			x.Items[i] = markUp(e)
+		}
+	case value.Tuple:
+		for i, e := range x {
+			x[i] = markUp(e)
+		}
+	}
+	return v
+}

@@ -21,16 +21,13 @@ func compareTest(op string, names ...string) []*builtin {
 	return out
 }
 
-func remainder(c *call, by int64) (int64, error) {
-	m, ok, err := value.Mod(c.self, by)
-	if err != nil {
-		return 0, err
+// parity tells whether the value divided by two leaves the given rest.
+func parity(c *call, rest int64) (any, error) {
+	m, ok, err := value.Mod(c.self, int64(2))
+	if err == nil && !ok {
+		err = fail(Runtime, "unsupported operand type(s) for %%: '%s' and 'int'", value.TypeName(c.self))
 	}
-	if !ok {
-		return 0, fail(Runtime, "unsupported operand type(s) for %%: '%s' and 'int'", value.TypeName(c.self))
-	}
-	f, _ := value.Float(m)
-	return int64(f), nil
+	return err == nil && value.Equal(m, rest), err
 }
 
 func coreTests() map[string]*builtin {
@@ -46,15 +43,21 @@ func coreTests() map[string]*builtin {
 		is("number", value.IsNumber),
 		is("string", isString),
 		is("mapping", func(v any) bool { _, ok := v.(*value.Dict); return ok }),
-		is("callable", func(v any) bool { _, ok := v.(callable); return ok }),
+		is("callable", func(v any) bool {
+			if _, ok := v.(*undefined); ok { // Python's undefined can be called, to fail
+				return true
+			}
+			_, ok := v.(callable)
+			return ok
+		}),
 		is("escaped", func(v any) bool { _, ok := v.(Markup); return ok }),
 		define("iterable", "", func(c *call) (any, error) { return isIterable(c.self), nil }),
 		define("sequence", "?", func(c *call) (any, error) { return isSequence(c.self), nil }),
 		define("sameas", "? other!", func(c *call) (any, error) { return same(c.self, c.args[0]), nil }),
 		define("lower", "", func(c *call) (any, error) { s, err := c.st.text(c.self); return isLower(s), err }),
 		define("upper", "", func(c *call) (any, error) { s, err := c.st.text(c.self); return isUpper(s), err }),
-		define("even", "", func(c *call) (any, error) { r, err := remainder(c, 2); return r == 0, err }),
-		define("odd", "", func(c *call) (any, error) { r, err := remainder(c, 2); return r == 1, err }),
+		define("even", "", func(c *call) (any, error) { return parity(c, 0) }),
+		define("odd", "", func(c *call) (any, error) { return parity(c, 1) }),
 		define("divisibleby", "num!", func(c *call) (any, error) {
 			r, ok, err := value.Mod(c.self, c.args[0])
 			if err == nil && !ok {

@@ -458,14 +458,13 @@ func assemble(neg bool, prefix, whole, rest string, step int, s formatSpec) stri
 	}
 	if s.group != 0 {
 		if s.fill == '0' && s.align == '=' {
-			for room := s.width - len(sign) - len(prefix) - len(rest); len(groupDigits(whole, step, s.group)) < room; {
-				whole = "0" + whole
-				if g := groupDigits(whole, step, s.group); len(g) > room && g[0] == s.group {
-					break
-				}
+			n := len(whole)
+			for room := s.width - len(sign) - len(prefix) - len(rest); n+(n-1)/step < room; {
+				n++
 			}
+			whole = strings.Repeat("0", n-len(whole)) + whole
 		}
-		whole = strings.TrimPrefix(groupDigits(whole, step, s.group), string(s.group))
+		whole = groupDigits(whole, step, s.group)
 	}
 	body := whole + rest
 	switch s.align {
@@ -479,10 +478,14 @@ func assemble(neg bool, prefix, whole, rest string, step int, s formatSpec) stri
 }
 
 func groupDigits(d string, step int, sep byte) string {
-	for i := len(d) - step; i > 0; i -= step {
-		d = d[:i] + string(sep) + d[i:]
+	out := make([]byte, 0, len(d)+len(d)/step)
+	for i := range len(d) {
+		if i > 0 && (len(d)-i)%step == 0 {
+			out = append(out, sep)
+		}
+		out = append(out, d[i])
 	}
-	return d
+	return string(out)
 }
 
 // Percent is Python's format % arg for text: a tuple gives several arguments, a

@@ -72,6 +72,7 @@ type printer struct {
 	limit int
 	full  bool
 	open  []any
+	deep  map[any]struct{} // of open, what lies deeper than linearLimit
 }
 
 func (p *printer) repr(v any, depth int) {
@@ -131,21 +132,37 @@ func (p *printer) repr(v any, depth int) {
 }
 
 func (p *printer) container(v any, open, shut, cycle string, depth int, body func()) {
-	for _, o := range p.open {
-		if o == v {
-			p.buf = append(p.buf, cycle...)
-			return
-		}
+	if p.isOpen(v) {
+		p.buf = append(p.buf, cycle...)
+		return
 	}
 	if depth > maxDepth {
 		p.full = true
 		return
 	}
 	p.open = append(p.open, v)
+	if len(p.open) > linearLimit {
+		if p.deep == nil {
+			p.deep = map[any]struct{}{}
+		}
+		p.deep[v] = struct{}{}
+	}
 	p.buf = append(p.buf, open...)
 	body()
 	p.buf = append(p.buf, shut...)
+	delete(p.deep, v)
 	p.open = p.open[:len(p.open)-1]
+}
+
+// isOpen tells whether a container is being written already.
+func (p *printer) isOpen(v any) bool {
+	for _, o := range p.open[:min(len(p.open), linearLimit)] {
+		if o == v {
+			return true
+		}
+	}
+	_, open := p.deep[v]
+	return open
 }
 
 func (p *printer) items(items []any, depth int) {

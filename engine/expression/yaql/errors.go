@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"petrel/engine/expression/diagnose"
 )
@@ -32,7 +33,16 @@ type Error struct {
 	Err    error
 }
 
+// Error gives the message, and the expression with a caret under the place.
 func (e *Error) Error() string {
+	if caret := e.Caret(); caret != "" {
+		return e.Summary() + "\n  " + strings.ReplaceAll(caret, "\n", "\n  ")
+	}
+	return e.Summary()
+}
+
+// Summary is the message without the place.
+func (e *Error) Summary() string {
 	if e.Hint != "" {
 		return e.Msg + " (" + e.Hint + ")"
 	}

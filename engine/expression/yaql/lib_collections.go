@@ -54,7 +54,7 @@ func mapLibrary(l *library) {
 func (r *run) setPairs(d *value.Dict, pairs []any) (any, error) {
 	for _, p := range pairs {
 		kv := p.(pair)
-		if err := d.Set(freeze(kv.key), kv.val); err != nil {
+		if err := d.Set(r.key(kv.key), kv.val); err != nil {
 			return nil, err
 		}
 	}
@@ -78,7 +78,7 @@ func (r *run) dictOf(items any) (any, error) {
 		if err := r.charge(48); err != nil {
 			return err
 		}
-		return d.Set(freeze(kv[0]), kv[1])
+		return d.Set(r.key(kv[0]), kv[1])
 	})
 	return d, err
 }
@@ -99,7 +99,7 @@ func toDict(s *scope, a []any) (any, error) {
 		if err := s.run.charge(48); err != nil {
 			return err
 		}
-		return d.Set(freeze(k), v)
+		return d.Set(s.run.key(k), v)
 	})
 	return d, err
 }

@@ -106,7 +106,11 @@ func (r *run) str(v any) (string, error) {
 	}
 	if r.lazy {
 		var err error
-		if v, err = r.finish(v); err != nil {
+		outer := r.spelling
+		r.spelling = true
+		v, err = r.finish(v)
+		r.spelling = outer
+		if err != nil {
 			return "", err
 		}
 	}

@@ -328,7 +328,7 @@ func (n *mapNode) eval(s *scope) (any, error) {
 		if err != nil {
 			return nil, err
 		}
-		if err := d.Set(freeze(kv.(pair).key), kv.(pair).val); err != nil {
+		if err := d.Set(s.run.key(kv.(pair).key), kv.(pair).val); err != nil {
 			return nil, at(err, p.pos)
 		}
 	}

@@ -20,6 +20,8 @@ type run struct {
 	depth   int
 	lazy    bool // a value was made that finish has to convert
 	defines bool // def() was called
+	// spelling is set while a value is converted for its text, where any key may stand.
+	spelling bool
 }
 
 // step counts one operation.

@@ -32,7 +32,7 @@ type Env struct {
 
 // Limits bound one evaluation; a zero field means the default. Time is bounded by the context.
 type Limits struct {
-	Steps  int // operations and items visited; default 5 million
+	Steps  int // operations and items visited; default 2 million
 	Items  int // items of one lazy sequence; default 1 million
 	Memory int // bytes that may be allocated for results, roughly; default 256 MiB
 	Depth  int // nested calls of lambdas and functions; default 200
@@ -44,7 +44,7 @@ func (l Limits) orDefaults() Limits {
 			*v = d
 		}
 	}
-	def(&l.Steps, 5_000_000)
+	def(&l.Steps, 2_000_000)
 	def(&l.Items, 1_000_000)
 	def(&l.Memory, 256<<20)
 	def(&l.Depth, 200)
