@@ -23,6 +23,8 @@ type Config struct {
 	Store           Store    `yaml:"store"`
 	HTTP            HTTP     `yaml:"http"`
 	Packs           []string `yaml:"packs" kind:"path" doc:"Folders that hold packs, each pack a sub-folder with a pack.yaml; a folder that is itself a pack works too. They add to the built-in packs; of two packs with the same ref the first one listed wins, and any of them wins over a built-in one."`
+	Configs         string   `yaml:"configs" kind:"path" doc:"Folder that holds the configurations of packs, one file REF.yaml a pack. Empty means configs in data_dir."`
+	Python          Python   `yaml:"python"`
 	Chat            Chat     `yaml:"chat"`
 	Workers         Workers  `yaml:"workers"`
 	Log             Log      `yaml:"log"`
@@ -42,6 +44,13 @@ type HTTP struct {
 	Listen  string `yaml:"listen" doc:"Address and port of the HTTP server, host:port. Port 0 takes a free one."`
 	MaxBody Size   `yaml:"max_body" doc:"Largest request body that is accepted."`
 	Token   Secret `yaml:"token" doc:"Secret that every request to /api must carry, in the header St2-Api-Key or X-Auth-Token. It may be empty only while listen is a loopback address."`
+}
+
+// Python is how Python actions are run.
+type Python struct {
+	Prewarm     bool   `yaml:"prewarm" doc:"Keep an interpreter a pack ready, and make every run a fork of it: a run then takes milliseconds. Off, every run starts an interpreter."`
+	Interpreter string `yaml:"interpreter" doc:"Python of packs that have no virtualenv, and what virtualenvs are made with: a path, or a name that is looked up. Python 3.8 or newer."`
+	CommonLibs  bool   `yaml:"common_libs" doc:"Put the folder lib of a pack on the module path of its actions, as StackStorm's packs.enable_common_libs does."`
 }
 
 // Chat is what all chat platforms share, and one section a platform.
@@ -76,6 +85,7 @@ func Default() *Config {
 		Packs:   []string{},
 		Store:   Store{Synchronous: "full"},
 		HTTP:    HTTP{Listen: "127.0.0.1:8080", MaxBody: 1 << 20},
+		Python:  Python{Prewarm: true, Interpreter: "python3"},
 		Chat: Chat{
 			Prefix:   "!",
 			Name:     "petrel",
@@ -98,6 +108,17 @@ func (c *Config) StoreURL() string {
 
 // SQLitePath returns the file of the store, and false when it is no SQLite file.
 func (c *Config) SQLitePath() (string, bool) { return strings.CutPrefix(c.StoreURL(), "sqlite:") }
+
+// ConfigsDir returns the folder of the packs' configurations.
+func (c *Config) ConfigsDir() string {
+	if c.Configs != "" {
+		return c.Configs
+	}
+	return filepath.Join(c.DataDir, "configs")
+}
+
+// VirtualenvsDir returns the folder of the packs' virtualenvs.
+func (c *Config) VirtualenvsDir() string { return filepath.Join(c.DataDir, "virtualenvs") }
 
 // validate checks what the types alone do not say.
 func (c *Config) validate(report func(key, format string, args ...any)) {
@@ -128,6 +149,9 @@ func (c *Config) validate(report func(key, format string, args ...any)) {
 	}
 	if c.Workers.MaxWaiting < 0 {
 		report("workers.max_waiting", "must not be negative; 0 means no bound")
+	}
+	if c.Python.Interpreter == "" {
+		report("python.interpreter", "must not be empty; the default is python3")
 	}
 	if c.Workers.Concurrency < 1 {
 		report("workers.concurrency", "must be at least 1")

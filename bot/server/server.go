@@ -25,6 +25,7 @@ import (
 	"petrel/engine/expression"
 	"petrel/engine/pipeline"
 	"petrel/engine/runners"
+	"petrel/engine/runners/python"
 	"petrel/engine/sensors"
 	"petrel/packs"
 	"petrel/store"
@@ -52,6 +53,7 @@ type Server struct {
 	chat     *chatops.Chat
 	room     *terminal.Server
 	timers   *sensors.Timers
+	python   *python.Script
 
 	http         *http.Server
 	httpListener net.Listener
@@ -104,7 +106,11 @@ func (s *Server) assemble(ctx context.Context) error {
 		Store: s.store, Catalog: func() chatops.Catalog { return s.library.Snapshot() }, Renderer: s.renderer,
 		Adapters: []adapters.Adapter{s.room}, Name: s.cfg.Chat.Name, Prefix: s.cfg.Chat.Prefix, Logger: s.log,
 	})
-	registry, err := runners.NewRegistry(s.runners()...)
+	list, err := s.runners()
+	if err != nil {
+		return err
+	}
+	registry, err := runners.NewRegistry(list...)
 	if err != nil {
 		return err
 	}
@@ -314,6 +320,9 @@ func (s *Server) Close() error {
 		if l != nil {
 			err = errors.Join(err, ignoreClosed(l.Close()))
 		}
+	}
+	if s.python != nil {
+		s.python.Close()
 	}
 	if s.store != nil {
 		err = errors.Join(err, s.store.Close())

@@ -88,7 +88,11 @@ func (w *Workers) handleAction(ctx context.Context, item store.Item) error {
 
 // job collects what a runner needs.
 func (w *Workers) job(ctx context.Context, e *engine.Execution, action *engine.Action, set *params.Set) (runners.Job, error) {
-	scope, err := templateScope(e, nil)
+	config, err := w.config(ctx, e)
+	if err != nil {
+		return runners.Job{}, err
+	}
+	scope, err := templateScope(e, config, nil)
 	if err != nil {
 		return runners.Job{}, err
 	}
@@ -96,7 +100,7 @@ func (w *Workers) job(ctx context.Context, e *engine.Execution, action *engine.A
 	if err != nil {
 		return runners.Job{}, err
 	}
-	job := runners.Job{Execution: e, Action: action, Runner: forRunner, Params: forAction}
+	job := runners.Job{Execution: e, Action: action, Runner: forRunner, Params: forAction, Config: config}
 	op := "--"
 	if v, ok := forRunner.GetString("kwarg_op"); ok {
 		if text, ok := v.(string); ok {

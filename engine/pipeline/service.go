@@ -11,6 +11,7 @@ import (
 
 	"petrel/engine"
 	"petrel/engine/expression"
+	"petrel/engine/params"
 	"petrel/store"
 )
 
@@ -34,6 +35,8 @@ type Content interface {
 	Runner(name string) (*engine.Runner, bool)
 	Runners() []engine.Runner
 	Rules() []*engine.Rule
+	// Config is the configuration of a pack; nil when it has none.
+	Config(pack string) (*params.Config, error)
 }
 
 // Responder answers trigger instances of its type beside the rules: the alias
