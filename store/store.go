@@ -21,6 +21,8 @@ type Backend interface {
 	// acknowledges is no longer held by this lease, *DuplicateError when a claim
 	// is taken, *ConflictError when a guarded revision has moved on; they are
 	// looked for in this order. ctx counts only while the batch waits in line.
+	// After ErrUnavailable the same *Batch, unchanged, may be committed again: it
+	// is not applied twice, even where the first attempt was in doubt.
 	Commit(ctx context.Context, b *Batch) error
 
 	// Get returns one document, or ErrNotFound.

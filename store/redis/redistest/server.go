@@ -1,3 +1,5 @@
+//go:build unix
+
 // Package redistest runs real Redis servers for tests, on loopback ports of
 // their own, and breaks them: stop, kill, pause, restart, and a proxy that cuts,
 // delays or holds the connections to them. It ends only what it has started.
