@@ -58,8 +58,8 @@ func start(t testing.TB, base, args []string) *Server {
 		"--bind", "127.0.0.1", "--port", fmt.Sprint(s.Port), "--dir", s.dir, "--save", "", "--daemonize", "no",
 		"--logfile", filepath.Join(s.dir, "log"), "--repl-diskless-sync-delay", "0",
 	}, base...), args...)
+	t.Cleanup(s.Kill) // first: also when it does not come up
 	s.Restart()
-	t.Cleanup(s.Kill)
 	return s
 }
 
@@ -176,6 +176,11 @@ func (s *Server) Must(command string) string {
 func (s *Server) signal(sig syscall.Signal) chan struct{} {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.cmd == nil { // it was never started
+		exited := make(chan struct{})
+		close(exited)
+		return exited
+	}
 	select {
 	case <-s.exited:
 	default:
@@ -209,7 +214,7 @@ func StartSentinel(t testing.TB, master *Server, name string, downAfter time.Dur
 		t.Fatal(err)
 	}
 	s.args = []string{config, "--sentinel"}
+	t.Cleanup(s.Kill) // first: also when it does not come up
 	s.Restart()
-	t.Cleanup(s.Kill)
 	return s
 }
