@@ -177,14 +177,17 @@ func (c *Conductor) nearest(task string, route int) *entry {
 // the expression that the message quotes.
 func errorName(err error) string {
 	text := err.Error()
-	at := strings.Index(text, "'")
-	if strings.HasPrefix(text, "There are unresolved") || at >= 0 && (strings.HasPrefix(text[at+1:], "{{") || strings.HasPrefix(text[at+1:], "{%")) {
+	if strings.HasPrefix(text, "There are unresolved variables") {
 		return "JinjaEvaluationException: "
 	}
-	if at >= 0 && strings.HasPrefix(text[at+1:], "<%") {
+	quoted, ok := strings.CutPrefix(text, "Unable to evaluate expression '")
+	switch {
+	case !ok:
+		return ""
+	case strings.HasPrefix(quoted, "<%"):
 		return "YaqlEvaluationException: "
 	}
-	return ""
+	return "JinjaEvaluationException: "
 }
 
 // typeError is a value of the wrong kind, in upstream's words.

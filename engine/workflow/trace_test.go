@@ -26,42 +26,36 @@ func trace(t *testing.T, text, script string) (answer []string, p *player) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p = &player{t: t, options: Options{Definition: def, Evaluator: expression.New(expression.Options{})}, results: map[string][]any{}}
-	if p.c, err = New(t.Context(), p.options, Start{}); err != nil {
-		t.Fatal(err)
-	}
-	lines := append([]string{"! running"}, strings.Split(strings.TrimSpace(script), "\n")...)
-	for _, line := range lines {
-		line = strings.TrimSpace(line)
-		err := p.step(parseStep(t, line))
-		if err != nil {
+	p = &player{t: t, options: Options{Definition: def, Evaluator: expression.New(expression.Options{})}}
+	p.begin(Start{})
+	answer = append(answer, summary(p))
+	for line := range strings.SplitSeq(strings.TrimSpace(script), "\n") {
+		if err := p.step(parseStep(t, strings.TrimSpace(line))); err != nil {
 			answer = append(answer, "refused: "+err.Error())
 			continue
 		}
-		p.settle()
 		answer = append(answer, summary(p))
 	}
 	return answer, p
 }
 
-func parseStep(t *testing.T, line string) step {
+func parseStep(t *testing.T, line string) Step {
 	t.Helper()
 	word, rest, _ := strings.Cut(line, " ")
 	switch word {
 	case "!":
-		return step{Request: Status(rest)}
+		return Step{Request: Status(rest)}
 	case "rerun":
-		list := []map[string]any{}
+		list := []StepRerun{}
 		for _, name := range strings.Fields(rest) {
 			name, reset := strings.CutSuffix(name, "*")
 			task, route, _ := strings.Cut(name, "/")
 			n, _ := strconv.Atoi(route)
-			list = append(list, map[string]any{"task_id": task, "route": n, "reset_items": reset})
+			list = append(list, StepRerun{task, n, reset})
 		}
-		raw, _ := json.Marshal(list)
-		return step{Rerun: raw}
+		return Step{Rerun: &list}
 	}
-	var s step
+	var s Step
 	where, item, itemized := strings.Cut(word, "#")
 	task, route, _ := strings.Cut(where, "/")
 	s.Task = task
