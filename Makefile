@@ -4,7 +4,8 @@ FUZZTIME ?= 30s
 LDFLAGS  := -s -w
 
 .DEFAULT_GOAL := help
-.PHONY: run build test race lint fuzz bench help tools
+.PHONY: run build test race lint fuzz bench gobench chaos help tools
+CHAOSTIME ?= 10m
 
 help: ## Say what there is
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-7s %s\n", $$1, $$2}'
@@ -31,8 +32,14 @@ fuzz: ## Fuzz every target for FUZZTIME
 	    echo "== $$name in $$(dirname $$f)"; $(GO) test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) $$(dirname $$f); \
 	  done; done
 
-bench: ## Run the benchmarks
+bench: tools build ## Measure Petrel beside the bare limits of this machine; prints one JSON
+	@./tests/bench.sh
+
+gobench: ## Run the benchmarks of the packages
 	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+chaos: tools ## Put deployments under load and attack for CHAOSTIME each
+	PETREL_TEST_CHAOS=$(CHAOSTIME) $(GO) test -count=1 -v -timeout 0 -run '^TestChaos' ./tests
 
 tools: ## Install what the tests need beside Go
 	@./tests/tools.sh

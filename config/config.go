@@ -7,6 +7,7 @@ package config
 import (
 	"fmt"
 	"net"
+	"net/url"
 	"path/filepath"
 	"strings"
 	"time"
@@ -17,9 +18,13 @@ import (
 // docs/configuration.md show.
 type Config struct {
 	DataDir         string   `yaml:"data_dir" kind:"path" doc:"Folder for everything the program writes: the SQLite file, the unpacked built-in packs. Created when missing."`
+	Node            string   `yaml:"node" doc:"Name of this process among those that share a store; empty means the host's name. A name that is in use gets a number behind."`
+	Roles           []string `yaml:"roles" doc:"What this process does: chat, api, rules, workers, timers. Empty means everything. Several processes can share the work when the store is Redis."`
 	Store           Store    `yaml:"store"`
 	HTTP            HTTP     `yaml:"http"`
 	Packs           []string `yaml:"packs" kind:"path" doc:"Folders that hold packs, each pack a sub-folder with a pack.yaml; a folder that is itself a pack works too. They add to the built-in packs; of two packs with the same ref the first one listed wins, and any of them wins over a built-in one."`
+	Configs         string   `yaml:"configs" kind:"path" doc:"Folder that holds the configurations of packs, one file REF.yaml a pack. Empty means configs in data_dir."`
+	Python          Python   `yaml:"python"`
 	Chat            Chat     `yaml:"chat"`
 	Workers         Workers  `yaml:"workers"`
 	Log             Log      `yaml:"log"`
@@ -30,7 +35,7 @@ type Config struct {
 
 // Store says where state lives.
 type Store struct {
-	URL         string `yaml:"url" doc:"Where state lives: sqlite:PATH. Empty means petrel.db in data_dir. The short form 'store: sqlite:PATH' sets this key."`
+	URL         URL    `yaml:"url" doc:"Where state lives: sqlite:PATH, or redis://user:password@host:6379/0 (rediss:// with TLS; see docs/operations.md). Empty means sqlite: petrel.db in data_dir. The short form 'store: URL' sets this key."`
 	Synchronous string `yaml:"synchronous" enum:"full,normal" doc:"SQLite: 'full' keeps every accepted event through a power failure; 'normal' is faster and may lose the last moments then. Neither loses anything when only the program dies."`
 }
 
@@ -39,6 +44,13 @@ type HTTP struct {
 	Listen  string `yaml:"listen" doc:"Address and port of the HTTP server, host:port. Port 0 takes a free one."`
 	MaxBody Size   `yaml:"max_body" doc:"Largest request body that is accepted."`
 	Token   Secret `yaml:"token" doc:"Secret that every request to /api must carry, in the header St2-Api-Key or X-Auth-Token. It may be empty only while listen is a loopback address."`
+}
+
+// Python is how Python actions are run.
+type Python struct {
+	Prewarm     bool   `yaml:"prewarm" doc:"Keep an interpreter a pack ready, and make every run a fork of it: a run then takes milliseconds. Off, every run starts an interpreter."`
+	Interpreter string `yaml:"interpreter" doc:"Python of packs that have no virtualenv, and what virtualenvs are made with: a path, or a name that is looked up. Python 3.8 or newer."`
+	CommonLibs  bool   `yaml:"common_libs" doc:"Put the folder lib of a pack on the module path of its actions, as StackStorm's packs.enable_common_libs does."`
 }
 
 // Chat is what all chat platforms share, and one section a platform.
@@ -55,6 +67,7 @@ type Terminal struct {
 
 // Workers are the goroutines that run actions.
 type Workers struct {
+	MaxWaiting  int `yaml:"max_waiting" doc:"How many events and actions may wait in all before webhooks are answered 503 and commands 'busy'. 0 means no bound."`
 	Concurrency int `yaml:"concurrency" doc:"How many actions of one kind (runner) run at the same time."`
 }
 
@@ -68,35 +81,52 @@ type Log struct {
 func Default() *Config {
 	return &Config{
 		DataDir: "./data",
+		Roles:   []string{},
+		Packs:   []string{},
 		Store:   Store{Synchronous: "full"},
 		HTTP:    HTTP{Listen: "127.0.0.1:8080", MaxBody: 1 << 20},
+		Python:  Python{Prewarm: true, Interpreter: "python3"},
 		Chat: Chat{
 			Prefix:   "!",
 			Name:     "petrel",
 			Terminal: Terminal{DefaultChannel: "#general"},
 		},
-		Workers:         Workers{Concurrency: 20},
+		Workers:         Workers{MaxWaiting: 100_000, Concurrency: 20},
 		Log:             Log{Level: "info", Format: "auto"},
 		ShutdownTimeout: Duration(10 * time.Second),
 		origins:         map[string]origin{},
 	}
 }
 
-// SQLitePath returns the file of the SQLite store.
-func (c *Config) SQLitePath() string {
-	if path := strings.TrimPrefix(c.Store.URL, "sqlite:"); path != "" {
-		return path
+// StoreURL returns where state lives, the default spelled out.
+func (c *Config) StoreURL() string {
+	if c.Store.URL == "" {
+		return "sqlite:" + filepath.Join(c.DataDir, "petrel.db")
 	}
-	return filepath.Join(c.DataDir, "petrel.db")
+	return c.Store.URL.Reveal()
 }
+
+// SQLitePath returns the file of the store, and false when it is no SQLite file.
+func (c *Config) SQLitePath() (string, bool) { return strings.CutPrefix(c.StoreURL(), "sqlite:") }
+
+// ConfigsDir returns the folder of the packs' configurations.
+func (c *Config) ConfigsDir() string {
+	if c.Configs != "" {
+		return c.Configs
+	}
+	return filepath.Join(c.DataDir, "configs")
+}
+
+// VirtualenvsDir returns the folder of the packs' virtualenvs.
+func (c *Config) VirtualenvsDir() string { return filepath.Join(c.DataDir, "virtualenvs") }
 
 // validate checks what the types alone do not say.
 func (c *Config) validate(report func(key, format string, args ...any)) {
 	if c.DataDir == "" {
 		report("data_dir", "must not be empty; the default is ./data")
 	}
-	if u := c.Store.URL; u != "" && (!strings.HasPrefix(u, "sqlite:") || u == "sqlite:") {
-		report("store.url", "%q is not a store; write sqlite:PATH, for example sqlite:./data/petrel.db", u)
+	if problem := checkStoreURL(c.StoreURL()); problem != "" {
+		report("store.url", "%s; write sqlite:PATH, for example sqlite:./data/petrel.db, or redis://host:6379/0", problem)
 	}
 	if _, port, err := net.SplitHostPort(c.HTTP.Listen); err != nil {
 		report("http.listen", "%q is not host:port; write for example 127.0.0.1:8080, or :8080 for all interfaces", c.HTTP.Listen)
@@ -117,6 +147,12 @@ func (c *Config) validate(report func(key, format string, args ...any)) {
 	if ch := c.Chat.Terminal.DefaultChannel; !strings.HasPrefix(ch, "#") || len(ch) < 2 || strings.ContainsFunc(ch, isSpace) {
 		report("chat.terminal.default_channel", "%q is not a channel; write for example \"#general\", with the quotes", ch)
 	}
+	if c.Workers.MaxWaiting < 0 {
+		report("workers.max_waiting", "must not be negative; 0 means no bound")
+	}
+	if c.Python.Interpreter == "" {
+		report("python.interpreter", "must not be empty; the default is python3")
+	}
 	if c.Workers.Concurrency < 1 {
 		report("workers.concurrency", "must be at least 1")
 	}
@@ -128,6 +164,24 @@ func (c *Config) validate(report func(key, format string, args ...any)) {
 			report("packs", "entry %d is empty; each entry is a folder", i+1)
 		}
 	}
+}
+
+// checkStoreURL says what is wrong with the URL of a store, "" when nothing is.
+func checkStoreURL(s string) string {
+	scheme, rest, _ := strings.Cut(s, ":")
+	switch scheme {
+	case "sqlite":
+		if rest == "" {
+			return "sqlite: names no file"
+		}
+	case "redis", "rediss", "unix":
+		if u, err := url.Parse(s); err != nil || u.Host == "" && u.Path == "" {
+			return fmt.Sprintf("%q is no address of a Redis", URL(s))
+		}
+	default:
+		return fmt.Sprintf("%q is not a store", URL(s))
+	}
+	return ""
 }
 
 // isLoopback reports whether an address takes connections of this machine only.

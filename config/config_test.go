@@ -34,8 +34,8 @@ func TestDefaults(t *testing.T) {
 		c.Chat.Terminal.DefaultChannel != "#general" || c.ShutdownTimeout.Std() != 10*time.Second {
 		t.Errorf("unexpected defaults: %+v", c)
 	}
-	if want := filepath.Join(dir, "data", "petrel.db"); c.SQLitePath() != want {
-		t.Errorf("SQLitePath() = %s, want %s", c.SQLitePath(), want)
+	if want := "sqlite:" + filepath.Join(dir, "data", "petrel.db"); c.StoreURL() != want {
+		t.Errorf("StoreURL() = %s, want %s", c.StoreURL(), want)
 	}
 }
 
@@ -62,7 +62,7 @@ shutdown_timeout: 1m30s
 	}
 	want := Default()
 	want.DataDir = filepath.Join(dir, "state")
-	want.Store.URL = "sqlite:" + filepath.Join(dir, "db/x.db")
+	want.Store.URL = URL("sqlite:" + filepath.Join(dir, "db/x.db"))
 	want.Packs = []string{"a", "/b"}
 	want.HTTP = HTTP{Listen: "127.0.0.1:9002", MaxBody: 64 << 10}
 	want.Workers.Concurrency = 5
@@ -99,10 +99,10 @@ func TestProblems(t *testing.T) {
 	for _, tt := range []struct{ name, yaml, want string }{
 		{"unknown key", "\nhtpp: {}\n", `F:2: htpp: unknown key; did you mean http?`},
 		{"unknown inner key", "http:\n  lisen: :1\n", `F:2: http.lisen: unknown key; did you mean listen?`},
-		{"nothing near", "zzzzzzzz: 1\n", `F:1: zzzzzzzz: unknown key; known here: data_dir, store, http, packs, chat, workers, log, shutdown_timeout`},
+		{"nothing near", "zzzzzzzz: 1\n", `F:1: zzzzzzzz: unknown key; known here: data_dir, node, roles, store, http, packs, configs, python, chat, workers, log, shutdown_timeout`},
 		{"twice", "data_dir: a\ndata_dir: b\n", `F:2: data_dir: is set twice, first in line 1; remove one`},
 		{"section is text", "http: yes please\n", `F:1: http: must be a mapping with the keys listen, max_body, token, but is the text "yes please"`},
-		{"file is a list", "- a\n", `F:1: must be a mapping with the keys data_dir, store, http, packs, chat, workers, log, shutdown_timeout, but is a list`},
+		{"file is a list", "- a\n", `F:1: must be a mapping with the keys data_dir, node, roles, store, http, packs, configs, python, chat, workers, log, shutdown_timeout, but is a list`},
 		{"no value", "chat:\n  name:\n", `F:2: chat.name: has no value; give one (text) or remove the line`},
 		{"number for text", "chat: {name: 5}\n", `F:1: chat.name: must be text, but is the number 5; put it in quotes if you mean the text`},
 		{"number for path", "data_dir: 5\n", `F:1: data_dir: must be a path, but is the number 5; put it in quotes if you mean the text`},
@@ -117,7 +117,8 @@ func TestProblems(t *testing.T) {
 		{"number in list", "packs: [a, 5]\n", `F:1: packs: entry 2 must be text, but is the number 5`},
 		{"not YAML", "a: b\n c: d\n", `F:2: not YAML: mapping values are not allowed in this context`},
 		{"two documents", "data_dir: a\n---\ndata_dir: b\n", `F:2: a second document begins here; keep everything in one`},
-		{"store", "store: redis://x\n", `F:1: store.url: "redis://x" is not a store; write sqlite:PATH, for example sqlite:./data/petrel.db`},
+		{"store", "store: mysql://x\n", `F:1: store.url: "mysql://x" is not a store; write sqlite:PATH, for example sqlite:./data/petrel.db, or redis://host:6379/0`},
+		{"store password", "store: ftp://me:secret@x\n", `F:1: store.url: "ftp://me:xxxxx@x" is not a store; write sqlite:PATH, for example sqlite:./data/petrel.db, or redis://host:6379/0`},
 		{"listen", "http:\n  listen: localhost\n", `F:2: http.listen: "localhost" is not host:port; write for example 127.0.0.1:8080, or :8080 for all interfaces`},
 		{"open to others", "http: {listen: \":8080\"}", `F:1: http.listen: ":8080" can be reached from other machines, so http.token must be set; or listen on 127.0.0.1`},
 		{"port", "http: {listen: ':99999'}\n", `F:1: http.listen: "99999" is not a port between 0 and 65535`},
@@ -129,7 +130,7 @@ func TestProblems(t *testing.T) {
 		{"timeout", "shutdown_timeout: 0s\n", `F:1: shutdown_timeout: must be longer than 0s, for example 10s`},
 		{"data_dir", "data_dir: ''\n", `F:1: data_dir: must not be empty; the default is ./data`},
 		{"packs", "packs: ['']\n", `F:1: packs: entry 1 is empty; each entry is a folder`},
-		{"several", "a: 1\nlog: {level: loud}\nhttp: 3\n", "F:1: a: unknown key; known here: data_dir, store, http, packs, chat, workers, log, shutdown_timeout\nF:2: log.level: \"loud\" is not possible; write one of debug, info, warn, error\nF:3: http: must be a mapping with the keys listen, max_body, token, but is the number 3"},
+		{"several", "a: 1\nlog: {level: loud}\nhttp: 3\n", "F:1: a: unknown key; known here: data_dir, node, roles, store, http, packs, configs, python, chat, workers, log, shutdown_timeout\nF:2: log.level: \"loud\" is not possible; write one of debug, info, warn, error\nF:3: http: must be a mapping with the keys listen, max_body, token, but is the number 3"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			path := write(t, t.TempDir(), tt.yaml)

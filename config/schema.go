@@ -94,6 +94,8 @@ func (f field) typeName() string {
 		return "size"
 	case Secret:
 		return "secret"
+	case URL:
+		return "URL"
 	case []string:
 		if f.isPath() {
 			return "list of paths"

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -66,6 +67,28 @@ func parseSize(text string) (Size, error) {
 	}
 	return 0, fmt.Errorf("%q is not a size; write for example 1MiB, 64KiB or a number of bytes", text)
 }
+
+// URL is an address whose password must not be shown: String masks it, Reveal
+// returns the whole.
+type URL string
+
+// Reveal returns the address with its password.
+func (u URL) Reveal() string { return string(u) }
+
+// String returns the address with its password masked.
+func (u URL) String() string {
+	parsed, err := url.Parse(string(u))
+	if err != nil {
+		return "a malformed URL"
+	}
+	if _, secret := parsed.User.Password(); !secret {
+		return string(u)
+	}
+	return parsed.Redacted()
+}
+
+// LogValue masks the password in logs.
+func (u URL) LogValue() slog.Value { return slog.StringValue(u.String()) }
 
 // Secret is text that must not be shown: every way of printing it gives
 // ********. Reveal returns the text itself.

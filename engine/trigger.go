@@ -62,7 +62,8 @@ type TriggerInstance struct {
 	TraceTag       string          `json:"trace_tag,omitempty"`
 	Lane           Lane            `json:"lane"`
 	Origin         *Origin         `json:"origin,omitempty"`
-	Problem        string          `json:"problem,omitempty"` // why processing failed
+	DeliveryID     string          `json:"delivery_id,omitempty"` // by which a repeated delivery is known
+	Problem        string          `json:"problem,omitempty"`     // why processing failed
 }
 
 // Origin says where answers about something go. The engine carries it and

@@ -43,7 +43,7 @@ type Library struct {
 // NewLibrary returns a library with an empty snapshot; Register fills it.
 func NewLibrary(b store.Backend) *Library {
 	l := &Library{backend: b}
-	l.snapshot.Store(newSnapshot(&registered{}, nil))
+	l.snapshot.Store(newSnapshot(&registered{}, nil, nil))
 	return l
 }
 
@@ -75,11 +75,29 @@ func (l *Library) Register(ctx context.Context, c *Content) ([]Change, error) {
 		if err != nil {
 			return nil, fmt.Errorf("register packs: %w", err)
 		}
-		next := newSnapshot(r, c.Runners)
+		next := newSnapshot(r, c.Runners, l.configs(r, c))
 		previous := l.snapshot.Swap(next)
 		close(previous.replaced)
 		return changes, nil
 	}
+}
+
+// configs are the configurations from now on: one that was sound before and is
+// broken now stays as it was.
+func (l *Library) configs(r *registered, c *Content) map[string]*packConfig {
+	before := l.Snapshot().configs
+	now := make(map[string]*packConfig, len(c.configs))
+	for _, p := range r.packs {
+		config, old := c.configs[p.Ref], before[p.Ref]
+		unread := !slices.Contains(c.Packs, p)
+		if old != nil && old.err == nil && (unread || config != nil && config.err != nil) {
+			config = old
+		}
+		if config != nil {
+			now[p.Ref] = config
+		}
+	}
+	return now
 }
 
 // registered is what is registered once the batches are committed.

@@ -26,6 +26,8 @@ type Content struct {
 	Runners      []engine.Runner // as given to Load
 	Problems     []Problem
 
+	// configs holds the configurations of packs, by ref.
+	configs map[string]*packConfig
 	// broken lists the metadata files of a pack that could not be used; what
 	// was registered from them before stays.
 	broken map[string][]string
@@ -51,9 +53,9 @@ var unusedKinds = []string{"sensors", "policies"}
 // Load reads all packs of the sources. It never fails as a whole: what is wrong
 // is in Problems, and a broken file takes only itself out. Of two packs with
 // the same ref the one of the earlier source is used. Runners are those that
-// actions may name; checks are asked about the triggers of rules.
-func Load(ctx context.Context, sources []Source, runners []engine.Runner, checks ...TriggerCheck) *Content {
-	l := &loader{checks: checks, content: &Content{Runners: runners, broken: map[string][]string{}}, runners: map[string]engine.Runner{}}
+// actions may name; checks are asked about rules.
+func Load(ctx context.Context, sources []Source, runners []engine.Runner, checks Checks) *Content {
+	l := &loader{checks: checks, content: &Content{Runners: runners, broken: map[string][]string{}, configs: map[string]*packConfig{}}, runners: map[string]engine.Runner{}}
 	for _, r := range runners {
 		for _, name := range append([]string{r.Name}, r.Aliases...) {
 			l.runners[runnerKey(name)] = r
@@ -81,7 +83,7 @@ type loader struct {
 	content     *Content
 	runners     map[string]engine.Runner
 	runnerNames []string
-	checks      []TriggerCheck
+	checks      Checks
 }
 
 func (l *loader) problem(name, format string, args ...any) {
@@ -115,6 +117,7 @@ func (l *loader) pack(ctx context.Context, d folder, taken map[string]*Pack) {
 	taken[p.Ref] = p
 	l.content.Packs = append(l.content.Packs, p)
 	l.content.Problems = append(l.content.Problems, f.problems...)
+	l.config(d, p)
 	for _, kind := range kinds {
 		l.kind(ctx, d, p, kind)
 	}

@@ -34,7 +34,7 @@ func loadDir(t testing.TB, dirs ...string) *Content {
 	for _, d := range dirs {
 		sources = append(sources, Dir(d))
 	}
-	return Load(context.Background(), sources, testRunners())
+	return Load(context.Background(), sources, testRunners(), Checks{})
 }
 
 // The fixture uses every field of every kind of metadata.
@@ -179,7 +179,7 @@ func TestProblems(t *testing.T) {
 				"p/actions/other.yaml": {Data: []byte("name: other\nrunner_type: noop\n")},
 			}
 			tree["p/"+tt.file] = &fstest.MapFile{Data: []byte(tt.yaml)}
-			c := Load(context.Background(), []Source{{FS: tree}}, testRunners(), checkTimer)
+			c := Load(context.Background(), []Source{{FS: tree}}, testRunners(), Checks{Trigger: checkTimer})
 			var got []string
 			for _, p := range c.Problems {
 				if text, ok := strings.CutPrefix(p.String(), filepath.Join("p", tt.file)+":"); ok && !strings.Contains(text, "there is no trigger type") {
@@ -233,7 +233,7 @@ func TestWarnings(t *testing.T) {
 		"p/policies/pol.yml": {Data: []byte("name: S\n")},
 	}
 	second := fstest.MapFS{"p/pack.yaml": {Data: []byte(goodPack + "keywords: [second]\n")}}
-	c := Load(context.Background(), []Source{{FS: tree, Dir: "one"}, {FS: second, Dir: "two"}, Dir("testdata/none")}, testRunners())
+	c := Load(context.Background(), []Source{{FS: tree, Dir: "one"}, {FS: second, Dir: "two"}, Dir("testdata/none")}, testRunners(), Checks{})
 	var got []string
 	for _, p := range c.Problems {
 		got = append(got, p.String())
@@ -268,7 +268,7 @@ func TestPackRef(t *testing.T) {
 		if tt.ref != "" {
 			yaml += "ref: " + tt.ref + "\n"
 		}
-		c := Load(context.Background(), []Source{{FS: fstest.MapFS{tt.folder + "/pack.yaml": {Data: []byte(yaml)}}}}, nil)
+		c := Load(context.Background(), []Source{{FS: fstest.MapFS{tt.folder + "/pack.yaml": {Data: []byte(yaml)}}}}, nil, Checks{})
 		got := ""
 		if len(c.Packs) == 1 {
 			got = c.Packs[0].Ref
@@ -312,7 +312,7 @@ func FuzzMetadata(f *testing.F) {
 		c := Load(context.Background(), []Source{{FS: fstest.MapFS{
 			"p/pack.yaml":           {Data: []byte(goodPack)},
 			"p/" + kind + "/x.yaml": {Data: []byte(body)},
-		}}}, testRunners())
+		}}}, testRunners(), Checks{})
 		used := len(c.Actions) + len(c.Rules) + len(c.Aliases) + len(c.TriggerTypes)
 		if used == 0 && !slices.ContainsFunc(c.Problems, func(p Problem) bool { return !p.Warning }) {
 			t.Error("the file was neither used nor reported")

@@ -34,6 +34,11 @@ func (l *loader) readRule(f *file, o *object, p *Pack, name string) *engine.Rule
 	}
 	checkTags(o)
 	o.mapping("context")
+	if rule.When != "" && l.checks.When != nil {
+		if err := l.checks.When(rule); err != nil {
+			f.report(o.lineOf("when"), "when: %v", err)
+		}
+	}
 	if f.failed() {
 		return nil
 	}

@@ -2,11 +2,13 @@ package packs
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"strings"
 
 	"petrel/aliases"
 	"petrel/engine"
+	"petrel/engine/params"
 )
 
 // Snapshot is the registered content at one moment. It and everything it hands
@@ -17,6 +19,7 @@ type Snapshot struct {
 	aliases      map[string]*AliasRecord
 	triggerTypes map[string]*engine.TriggerType
 	runners      map[string]*engine.Runner
+	configs      map[string]*packConfig
 
 	sortedPacks   []*Pack
 	sortedActions []*engine.Action
@@ -63,6 +66,19 @@ func (s *Snapshot) TriggerTypes() []*engine.TriggerType { return s.sortedTypes }
 // Rules returns all rules, disabled ones included, ordered by ref.
 func (s *Snapshot) Rules() []*engine.Rule { return s.sortedRules }
 
+// Config returns the configuration of a pack, nil when it has neither a schema nor
+// values. The error says what is wrong with the files that are there.
+func (s *Snapshot) Config(pack string) (*params.Config, error) {
+	c := s.configs[pack]
+	switch {
+	case c == nil:
+		return nil, nil
+	case c.err != nil:
+		return nil, fmt.Errorf("the configuration of pack %s cannot be used: %w", pack, c.err)
+	}
+	return c.config, nil
+}
+
 // Alias returns the alias of a ref.
 func (s *Snapshot) Alias(ref string) (*AliasRecord, bool) { a, ok := s.aliases[ref]; return a, ok }
 
@@ -75,13 +91,14 @@ func (s *Snapshot) AliasProblems() []aliases.Problem { return s.problems }
 // Replaced is closed when a newer snapshot is there.
 func (s *Snapshot) Replaced() <-chan struct{} { return s.replaced }
 
-func newSnapshot(r *registered, runners []engine.Runner) *Snapshot {
+func newSnapshot(r *registered, runners []engine.Runner, configs map[string]*packConfig) *Snapshot {
 	s := &Snapshot{
 		packs:        make(map[string]*Pack, len(r.packs)),
 		actions:      make(map[string]*engine.Action, len(r.actions)),
 		aliases:      make(map[string]*AliasRecord, len(r.aliases)),
 		triggerTypes: make(map[string]*engine.TriggerType, len(r.triggerTypes)),
 		runners:      map[string]*engine.Runner{},
+		configs:      configs,
 		replaced:     make(chan struct{}),
 	}
 	s.sortedPacks = fileUnder(s.packs, r.packs, func(p *Pack) string { return p.Ref })

@@ -19,6 +19,9 @@ type Source struct {
 	Dir string
 	// FS, when set, is read instead of Dir.
 	FS fs.FS
+	// Configs is the folder on this machine that holds the configuration of each
+	// pack, <ref>.yaml; "" when packs have none.
+	Configs string
 }
 
 // Dir is a Source on disk.
@@ -29,6 +32,8 @@ type folder struct {
 	fsys fs.FS  // rooted at the pack
 	name string // of the folder
 	dir  string // on this machine; the name alone for packs that are nowhere on disk
+
+	configs string // see Source
 }
 
 // shown is how a file of the pack is named to people.
@@ -45,7 +50,7 @@ func (s Source) folders() ([]folder, error) {
 		if err != nil {
 			return nil, err
 		}
-		return []folder{{fsys: root, name: filepath.Base(abs), dir: s.Dir}}, nil
+		return []folder{{fsys: root, name: filepath.Base(abs), dir: s.Dir, configs: s.Configs}}, nil
 	}
 	entries, err := fs.ReadDir(root, ".")
 	if err != nil {
@@ -63,7 +68,7 @@ func (s Source) folders() ([]folder, error) {
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, folder{fsys: sub, name: e.Name(), dir: filepath.Join(s.Dir, e.Name())})
+		out = append(out, folder{fsys: sub, name: e.Name(), dir: filepath.Join(s.Dir, e.Name()), configs: s.Configs})
 	}
 	return out, nil
 }

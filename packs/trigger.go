@@ -7,10 +7,15 @@ import (
 	"petrel/engine"
 )
 
-// TriggerCheck says what is wrong with the parameters that a rule gives a
-// trigger type; nil when nothing is, or when it does not know the type. The
-// error names the parameter at fault.
-type TriggerCheck func(triggerType string, parameters json.RawMessage) error
+// Checks are questions about content that others can answer. Any may be nil.
+type Checks struct {
+	// Trigger says what is wrong with the parameters that a rule gives a trigger
+	// type; nil when nothing is, or when it does not know the type. The error
+	// names the parameter at fault.
+	Trigger func(triggerType string, parameters json.RawMessage) error
+	// When says what is wrong with the `when` of a rule.
+	When func(rule *engine.Rule) error
+}
 
 // readTriggerType reads one file of triggers/.
 func readTriggerType(f *file, o *object, p *Pack, name string) *engine.TriggerType {
@@ -41,11 +46,11 @@ func (l *loader) checkTrigger(trigger *object, spec engine.TriggerSpec) {
 	if parameters == nil {
 		parameters = json.RawMessage("{}")
 	}
-	for _, check := range l.checks {
-		if err := check(spec.Type, parameters); err != nil {
-			trigger.file.report(trigger.lineOfMention(err.Error()), "trigger.parameters: %s", err)
-			return
-		}
+	if l.checks.Trigger == nil {
+		return
+	}
+	if err := l.checks.Trigger(spec.Type, parameters); err != nil {
+		trigger.file.report(trigger.lineOfMention(err.Error()), "trigger.parameters: %s", err)
 	}
 }
 

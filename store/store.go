@@ -114,7 +114,7 @@ type Delete struct {
 type Push struct {
 	Queue string
 	ID    string    // what the item is about, usually a document ID
-	Lane  int       // 0..MaxLane; lower lanes are served first (but see LeaseRequest)
+	Lane  int       // 0..MaxLane; lower lanes are served first, but every eighth hand-out sees to it that none starves
 	Group string    // items of one group of the queue are handed out one at a time, in push order
 	At    time.Time // not before; zero means now. The first of a group holds up those behind it
 	Body  []byte    // small; the document is the truth

@@ -69,6 +69,9 @@ func TestChatRunsItsOwnServer(t *testing.T) {
 func TestThreadsAndDirectMessages(t *testing.T) {
 	p := install(t, "")
 	p.start()
+	if out, code := p.run("", "node", "list"); code != 0 || !strings.Contains(out, "alive") || !strings.Contains(out, "chat,api,rules,workers,timers") {
+		t.Errorf("node list: exit code %d\n%s", code, out)
+	}
 	ann := p.sit("ann", "#general")
 	if state, words := ann.answer("1", "!run echo threaded on localhost"); state != "succeeded" || !strings.Contains(words, "threaded") {
 		t.Errorf("%s: %s", state, words)
@@ -157,6 +160,38 @@ func TestMessageSetsOffARule(t *testing.T) {
 	})
 }
 
+// A rule may carry a condition in expr; one that uses a name which its trigger
+// does not have is reported with its line.
+func TestWhen(t *testing.T) {
+	p := install(t, "packs: [packs]\n")
+	p.write("ref: cond\nname: cond\nversion: 1.0.0\nauthor: tests\nemail: tests@example.com\ndescription: conditions\n", "packs", "cond", "pack.yaml")
+	rule := `
+name: %s
+enabled: true
+trigger: {type: core.st2.webhook, parameters: {url: cond}}
+when: %s
+action: {ref: chatops.post_message, parameters: {channel: "#cond", message: "{{ trigger.body.severity }}"}}
+`
+	p.write(fmt.Sprintf(rule, "good", `trigger.body.severity in ["critical", "page"]`), "packs", "cond", "rules", "good.yaml")
+	p.write(fmt.Sprintf(rule, "misspelt", `trigger.bodi.severity == "low"`), "packs", "cond", "rules", "misspelt.yaml")
+	p.start()
+	if log := p.log.String(); !strings.Contains(log, "misspelt.yaml:5: when: ") || !strings.Contains(log, "bodi") {
+		t.Errorf("the misspelt name is not reported:\n%s", log)
+	}
+	cond := p.sit("ann", "#cond")
+	p.post("cond", "application/json", []byte(`{"severity":"low"}`), http.StatusAccepted)
+	p.post("cond", "application/json", []byte(`{"severity":"page"}`), http.StatusAccepted)
+	cond.await(30*time.Second, func(entries map[string]terminal.Entry, _ map[string]terminal.Frame) error {
+		for _, e := range entries {
+			if words := wordsOf(e); words != "page" {
+				t.Fatalf("told: %q", words)
+			}
+			return nil
+		}
+		return errors.New("nothing told")
+	})
+}
+
 func TestTimerSetsOffARule(t *testing.T) {
 	p := install(t, "packs: [packs]\n")
 	p.write("ref: clock\nname: clock\nversion: 1.0.0\nauthor: tests\nemail: tests@example.com\ndescription: ticks\n", "packs", "clock", "pack.yaml")
@@ -232,6 +267,11 @@ func TestCommandLineErrors(t *testing.T) {
 		{[]string{"serve", "now"}, 2, "petrel serve takes no arguments"},
 		{[]string{"store", "backup"}, 2, "needs the file to write"},
 		{[]string{"store", "check"}, 1, "petrel.db"},
+		{[]string{"node", "list"}, 1, "no server answers at " + p.addr},
+		{[]string{"serve", "--roles", "chat,cook"}, 2, `there is no role "cook"`},
+		{[]string{"eval", "[1, 2, 3].where($ > 1).sum()"}, 0, "5"},
+		{[]string{"eval", "[1, 2"}, 1, "^"},
+		{[]string{"eval"}, 2, "needs the expression"},
 		{[]string{"--help"}, 0, "Talk to Petrel in this terminal"},
 	} {
 		out, code := p.run("", tt.args...)

@@ -52,6 +52,7 @@ type petrel struct {
 	cmd    *exec.Cmd
 	exited chan struct{}
 	log    *lockedBuffer
+	begun  int // where the log of the present process begins
 }
 
 // install prepares a folder with a configuration; extra is added to it.
@@ -86,6 +87,7 @@ func (p *petrel) start() {
 func (p *petrel) spawn() {
 	p.t.Helper()
 	p.cmd = exec.Command(p.bin, "serve")
+	p.begun = len(p.log.String())
 	p.cmd.Dir, p.cmd.Stdout, p.cmd.Stderr = p.dir, p.log, p.log
 	if err := p.cmd.Start(); err != nil {
 		p.t.Fatal(err)
@@ -97,6 +99,21 @@ func (p *petrel) spawn() {
 		defer close(exited)
 		cmd.Wait()
 	}()
+}
+
+// awaitUp waits until the process says that it is ready; for those without HTTP.
+func (p *petrel) awaitUp() {
+	p.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	if err := retry(ctx, func() error {
+		if !strings.Contains(p.log.String()[p.begun:], "petrel is ready") {
+			return errors.New("the process does not get ready")
+		}
+		return nil
+	}); err != nil {
+		p.t.Fatal(err)
+	}
 }
 
 func (p *petrel) awaitReady() {
@@ -181,6 +198,16 @@ func (p *petrel) write(body string, elem ...string) {
 	if err := os.WriteFile(path, []byte(body), 0o640); err != nil {
 		p.t.Fatal(err)
 	}
+}
+
+// read returns a file of the installation's folder.
+func (p *petrel) read(elem ...string) string {
+	p.t.Helper()
+	body, err := os.ReadFile(p.file(elem...))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return string(body)
 }
 
 // retry calls f until it succeeds or ctx ends.

@@ -26,3 +26,6 @@ need python3 python3
 need bash bash
 need sshd openssh-server
 need redis-server redis-server
+if ! python3 -c 'import ensurepip, venv' >/dev/null 2>&1; then
+  need python3-with-venv python3-venv # no command of this name: the package is always installed
+fi

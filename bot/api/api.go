@@ -28,6 +28,8 @@ type Service interface {
 // Options is what the API is made of.
 type Options struct {
 	Service Service
+	// Nodes lists the processes of the deployment, as JSON values.
+	Nodes func(ctx context.Context) (any, error)
 	// Ready reports why the program cannot take work now, nil when it can.
 	Ready   func(ctx context.Context) error
 	MaxBody int64  // bytes of a request body
@@ -47,6 +49,7 @@ func New(o Options) http.Handler {
 	r.Route("/api/v1", func(r chi.Router) {
 		r.Use(h.authenticate)
 		r.Post("/webhooks/*", h.webhook)
+		r.Get("/nodes", h.nodes)
 	})
 	r.NotFound(func(w http.ResponseWriter, r *http.Request) {
 		h.fail(w, engine.Errorf(engine.NotFound, "there is nothing at %s", r.URL.Path))
@@ -68,6 +71,16 @@ func (h *handler) readyz(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	h.write(w, http.StatusOK, map[string]string{"status": "ready"})
+}
+
+// nodes lists the processes that share this store.
+func (h *handler) nodes(w http.ResponseWriter, r *http.Request) {
+	list, err := h.Nodes(r.Context())
+	if err != nil {
+		h.fail(w, err)
+		return
+	}
+	h.write(w, http.StatusOK, list)
 }
 
 // authenticate asks for the configured token, in the places where StackStorm's

@@ -16,15 +16,16 @@ import (
 	"petrel/store"
 )
 
-// card is what was said about an execution so far.
-type card struct {
+// Card is what was said about an execution so far.
+type Card struct {
 	Adapter string           `json:"adapter"`
 	Ref     adapters.Ref     `json:"ref"`    // the live message; empty when the alias wants none
 	Shown   adapters.Message `json:"shown"`  // its present content
 	Closed  bool             `json:"closed"` // the result was told
 }
 
-var cards = store.Collection[card]{Name: "chat_cards"}
+// Cards holds what was said about executions.
+var Cards = store.Collection[Card]{Name: "chat_cards"}
 
 // progressLines is how much of the output of a running action its card shows.
 const progressLines = 8
@@ -41,9 +42,9 @@ func (c *Chat) tell(ctx context.Context, item store.Item, n pipeline.Notice) err
 	if err != nil {
 		return err
 	}
-	shown, err := cards.Get(ctx, c.store, e.ID)
+	shown, err := Cards.Get(ctx, c.store, e.ID)
 	if errors.Is(err, store.ErrNotFound) {
-		shown, err = store.Doc[card]{ID: e.ID, Value: card{Adapter: p.Adapter}}, nil
+		shown, err = store.Doc[Card]{ID: e.ID, Value: Card{Adapter: p.Adapter}}, nil
 	}
 	if err != nil {
 		return err
@@ -66,7 +67,7 @@ func (c *Chat) tell(ctx context.Context, item store.Item, n pipeline.Notice) err
 		shown.Value.Closed = true
 	}
 	if !reflect.DeepEqual(before, shown.Value) {
-		if err := cards.Put(ack, shown); err != nil {
+		if err := Cards.Put(ack, shown); err != nil {
 			return err
 		}
 	}
@@ -84,7 +85,7 @@ func (c *Chat) aliasOf(e *engine.Execution) *aliases.Definition {
 }
 
 // showCard posts the live message or brings it up to date.
-func (c *Chat) showCard(ctx context.Context, shown *card, p place, e *engine.Execution, alias *aliases.Definition) error {
+func (c *Chat) showCard(ctx context.Context, shown *Card, p place, e *engine.Execution, alias *aliases.Definition) error {
 	if !alias.Ack.Enabled {
 		return nil
 	}

@@ -38,7 +38,7 @@ or was not understood:
 
 // chat joins the running server or runs one.
 func (a *app) chat(ctx context.Context, o prompt.Options) error {
-	cfg, err := a.load()
+	cfg, err := a.load(nil)
 	if err != nil {
 		return err
 	}
@@ -63,7 +63,7 @@ func (a *app) joinOrRun(ctx context.Context, cfg *config.Config, o prompt.Option
 		if reachable(ctx, cfg) {
 			return a.prompt(ctx, cfg, o)
 		}
-		s, err := server.New(ctx, cfg, server.Options{NoHTTP: true, Logger: log})
+		s, err := server.New(ctx, cfg, server.Options{Roles: withoutHTTP, Logger: log})
 		if err == nil {
 			return a.converse(ctx, cfg, s, o)
 		}
@@ -78,6 +78,9 @@ func (a *app) joinOrRun(ctx context.Context, cfg *config.Config, o prompt.Option
 		}
 	}
 }
+
+// withoutHTTP is what a server does that only lives for a conversation.
+var withoutHTTP = server.Roles{server.RoleChat, server.RoleRules, server.RoleWorkers, server.RoleTimers}
 
 // reachable reports whether a server listens on this data folder.
 func reachable(ctx context.Context, cfg *config.Config) bool {

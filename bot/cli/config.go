@@ -15,7 +15,7 @@ func (a *app) configCommand() *cobra.Command {
 		Short: "Print the effective configuration, secrets masked",
 		Args:  exactArgs(0, ""),
 		RunE: func(*cobra.Command, []string) error {
-			cfg, err := a.load()
+			cfg, err := a.load(nil)
 			if err != nil {
 				return err
 			}

@@ -38,12 +38,11 @@ names. A wrong expression is shown with a caret under the place.`,
   petrel eval --lang jinja --context vars.yaml '{{ trigger.body.name | upper }}'
   petrel eval --lang expr --context vars.yaml 'trigger.body.severity in ["critical"]'
   echo '{"lang": "yaql", "expr": "$ * 2", "data": 21}' | petrel eval --batch`,
-		SilenceUsage: true,
 		Args: func(c *cobra.Command, args []string) error {
 			if o.batch {
-				return cobra.NoArgs(c, args)
+				return exactArgs(0, "")(c, args)
 			}
-			return cobra.ExactArgs(1)(c, args)
+			return exactArgs(1, "the expression")(c, args)
 		},
 		RunE: func(c *cobra.Command, args []string) error {
 			e := newEvaluator()

@@ -53,8 +53,8 @@ func TestEval(t *testing.T) {
 		{``, []string{`--lang`, `perl`, `1`}, `error: unknown language "perl": it is yaql, jinja or expr`},
 		{``, []string{`--data`, `/no/such/file`, `1`}, `error: --data: open /no/such/file: no such file or directory`},
 		{`[1]`, []string{`--context`, `-`, `1`}, `error: the context must be a map of names to values, not list`},
-		{``, []string{}, `error: accepts 1 arg(s), received 0`},
-		{``, []string{`--batch`, `1`}, `error: unknown command "1" for "eval"`},
+		{``, []string{}, `error: eval needs the expression`},
+		{``, []string{`--batch`, `1`}, `error: eval takes no arguments, but got ["1"]`},
 	} {
 		if got := runEval(t, c.stdin, c.args...); got != c.want {
 			t.Errorf("petrel eval %q: got\n%s\nwant\n%s", c.args, got, c.want)

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/signal"
 	"syscall"
@@ -86,7 +87,7 @@ with its state in ./data. On a terminal it opens a chat prompt as well; try
 	root.PersistentFlags().StringVarP(&a.config, "config", "c", "", "configuration file (default: petrel.yaml in this folder, if there is one)")
 	root.PersistentFlags().StringVar(&a.dataDir, "data-dir", "", "folder for everything the program writes (default: ./data)")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.AddCommand(a.serveCommand(), a.chatCommand(), a.configCommand(), a.storeCommand())
+	root.AddCommand(a.serveCommand(), a.chatCommand(), a.configCommand(), a.storeCommand(), a.packCommand(), a.nodeCommand(), newEvalCommand(), a.benchCommand())
 	return root
 }
 
@@ -97,9 +98,10 @@ func noSuchCommand(args []string) error {
 	return usageError{fmt.Errorf("there is no command %q; see petrel --help", args[0])}
 }
 
-// load returns the effective configuration.
-func (a *app) load() (*config.Config, error) {
+// load returns the effective configuration. Flags are keys and their values.
+func (a *app) load(flags map[string]string) (*config.Config, error) {
 	set := map[string]string{}
+	maps.Copy(set, flags)
 	if a.dataDir != "" {
 		set["data_dir"] = a.dataDir
 	}

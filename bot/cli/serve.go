@@ -20,6 +20,7 @@ import (
 
 type serveOptions struct {
 	noChat bool
+	set    map[string]string // configuration keys given as flags
 }
 
 func (a *app) serveCommand() *cobra.Command {
@@ -33,18 +34,34 @@ folder meanwhile.`,
 		Args: exactArgs(0, ""),
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.serve(cmd.Context(), o) },
 	}
+	o.set = map[string]string{}
+	for _, f := range []struct{ flag, key, usage string }{
+		{"store", "store.url", "where state lives, such as sqlite:./data/petrel.db"},
+		{"listen", "http.listen", "address of the HTTP server, host:port"},
+		{"node", "node", "name of this process among those that share a store"},
+		{"roles", "roles", "what this process does: chat,api,rules,workers,timers (default: everything)"},
+	} {
+		cmd.Flags().Func(f.flag, f.usage, func(text string) error {
+			o.set[f.key] = text
+			return nil
+		})
+	}
 	cmd.Flags().BoolVar(&o.noChat, "no-chat", false, "no chat prompt, also on a terminal")
 	return cmd
 }
 
 // serve runs the server, with a prompt when there is a terminal.
 func (a *app) serve(ctx context.Context, o serveOptions) error {
-	cfg, err := a.load()
+	cfg, err := a.load(o.set)
 	if err != nil {
 		return err
 	}
-	if o.noChat || !a.onTerminal() {
-		s, err := server.New(ctx, cfg, server.Options{Logger: newLogger(cfg, a.err, isTerminal(a.err))})
+	roles, err := server.ParseRoles(cfg.Roles)
+	if err != nil {
+		return usageError{err}
+	}
+	if o.noChat || !roles.Has(server.RoleChat) || !a.onTerminal() {
+		s, err := server.New(ctx, cfg, server.Options{Roles: roles, Logger: newLogger(cfg, a.err, isTerminal(a.err))})
 		if err != nil {
 			return err
 		}
@@ -55,7 +72,7 @@ func (a *app) serve(ctx context.Context, o serveOptions) error {
 		return err
 	}
 	defer closeLog()
-	s, err := server.New(ctx, cfg, server.Options{Logger: log})
+	s, err := server.New(ctx, cfg, server.Options{Roles: roles, Logger: log})
 	if err != nil {
 		return err
 	}

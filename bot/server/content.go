@@ -4,25 +4,78 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"path/filepath"
+	"slices"
 
+	"petrel/bot/chatops"
 	"petrel/engine"
+	"petrel/engine/expression"
 	"petrel/engine/pipeline"
 	"petrel/engine/runners"
 	httprunner "petrel/engine/runners/http"
 	"petrel/engine/runners/noop"
+	"petrel/engine/runners/python"
 	"petrel/engine/runners/shell"
 	"petrel/engine/runners/ssh"
 	"petrel/engine/sensors/schedule"
 	"petrel/packs"
 	"petrel/packs/builtin"
+	pylib "petrel/packs/python"
 )
 
 // runners lists every kind of action that this program can carry out.
-func (s *Server) runners() []runners.Runner {
+func (s *Server) runners() ([]runners.Runner, error) {
+	library, err := pylib.Unpack(s.cfg.DataDir)
+	if err != nil {
+		return nil, err
+	}
+	dirs := append(slices.Clone(s.cfg.Packs), builtin.Dir(s.cfg.DataDir))
+	for i, dir := range dirs {
+		if dirs[i], err = filepath.Abs(dir); err != nil {
+			return nil, fmt.Errorf("folder of packs: %w", err)
+		}
+	}
+	s.python = python.New(python.Options{
+		Library: library, Virtualenvs: s.cfg.VirtualenvsDir(), Interpreter: s.cfg.Python.Interpreter,
+		CommonLibs: s.cfg.Python.CommonLibs, Prewarm: s.cfg.Python.Prewarm,
+		Packs: dirs, Configs: s.cfg.ConfigsDir(), Logger: s.log,
+	})
+	return kinds(s.python, s.chat.PostMessage()), nil
+}
+
+// kinds lists the runners.
+func kinds(script *python.Script, say *chatops.PostMessage) []runners.Runner {
 	return []runners.Runner{
 		shell.NewCommand(shell.Options{}), shell.NewScript(shell.Options{}),
 		ssh.NewCommand(ssh.Options{}), ssh.NewScript(ssh.Options{}),
-		httprunner.New(httprunner.Options{}), noop.Runner{}, s.chat.PostMessage(),
+		httprunner.New(httprunner.Options{}), noop.Runner{}, script, say,
+	}
+}
+
+// CheckPacks reads folders of packs as the server does, together with the
+// built-in packs, and registers nothing. Problems of built-in packs are those of
+// files below BuiltinName.
+func CheckPacks(ctx context.Context, dirs []string, configs string) (*packs.Content, error) {
+	var sources []packs.Source
+	for _, dir := range dirs {
+		sources = append(sources, packs.Source{Dir: dir, Configs: configs})
+	}
+	sources = append(sources, packs.Source{Dir: BuiltinName, FS: builtin.FS()})
+	registry, err := runners.NewRegistry(kinds(nil, nil)...)
+	if err != nil {
+		return nil, err
+	}
+	return packs.Load(ctx, sources, registry.Specs(), checks(expression.New(expression.Options{}))), nil
+}
+
+// BuiltinName is how CheckPacks names the folder of the built-in packs.
+const BuiltinName = "built-in packs"
+
+// checks are what content is asked that packs do not know.
+func checks(renderer *expression.Renderer) packs.Checks {
+	return packs.Checks{
+		Trigger: checkTimer,
+		When:    func(rule *engine.Rule) error { return pipeline.CheckWhen(renderer, rule) },
 	}
 }
 
@@ -35,9 +88,10 @@ func (s *Server) loadPacks(ctx context.Context, specs []engine.Runner) error {
 	}
 	var sources []packs.Source
 	for _, dir := range s.cfg.Packs {
-		sources = append(sources, packs.Dir(dir))
+		sources = append(sources, packs.Source{Dir: dir, Configs: s.cfg.ConfigsDir()})
 	}
-	content := packs.Load(ctx, append(sources, packs.Dir(unpacked)), specs, checkTimer)
+	sources = append(sources, packs.Source{Dir: unpacked, Configs: s.cfg.ConfigsDir()})
+	content := packs.Load(ctx, sources, specs, checks(s.renderer))
 	for _, p := range content.Problems {
 		s.log.Warn("there is something wrong in a pack", "problem", p.String())
 	}
@@ -51,7 +105,7 @@ func (s *Server) loadPacks(ctx context.Context, specs []engine.Runner) error {
 	return nil
 }
 
-// checkTimer is the packs.TriggerCheck of timers.
+// checkTimer is the packs.Checks.Trigger of timers.
 func checkTimer(triggerType string, parameters json.RawMessage) error {
 	switch triggerType {
 	case engine.TriggerIntervalTimer, engine.TriggerDateTimer, engine.TriggerCronTimer:

@@ -25,31 +25,35 @@ import (
 	"petrel/engine/expression"
 	"petrel/engine/pipeline"
 	"petrel/engine/runners"
+	"petrel/engine/runners/python"
 	"petrel/engine/sensors"
 	"petrel/packs"
 	"petrel/store"
-	"petrel/store/sqlite"
 )
 
 // Options change how a Server is made.
 type Options struct {
-	// NoHTTP leaves the HTTP server out.
-	NoHTTP bool
+	// Roles are the parts that this process takes; none means all.
+	Roles  Roles
 	Logger *slog.Logger
 }
 
 // Server is the whole program, minus the command line.
 type Server struct {
-	cfg *config.Config
-	log *slog.Logger
+	cfg   *config.Config
+	roles Roles
+	log   *slog.Logger
 
-	store   store.Backend
-	library *packs.Library
-	service *pipeline.Service
-	workers *pipeline.Workers
-	chat    *chatops.Chat
-	room    *terminal.Server
-	timers  *sensors.Timers
+	store    store.Backend
+	member   *member
+	renderer *expression.Renderer
+	library  *packs.Library
+	service  *pipeline.Service
+	workers  *pipeline.Workers
+	chat     *chatops.Chat
+	room     *terminal.Server
+	timers   *sensors.Timers
+	python   *python.Script
 
 	http         *http.Server
 	httpListener net.Listener
@@ -61,7 +65,10 @@ type Server struct {
 // New opens the store, registers the packs and binds the listeners. Nothing
 // moves until Run. Close releases what New took when Run is never called.
 func New(ctx context.Context, cfg *config.Config, o Options) (_ *Server, err error) {
-	s := &Server{cfg: cfg, log: o.Logger, ready: make(chan struct{})}
+	s := &Server{cfg: cfg, roles: o.Roles, log: o.Logger, ready: make(chan struct{})}
+	if len(s.roles) == 0 {
+		s.roles = AllRoles
+	}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.Close())
@@ -73,6 +80,9 @@ func New(ctx context.Context, cfg *config.Config, o Options) (_ *Server, err err
 	if err := s.openStore(ctx); err != nil {
 		return nil, err
 	}
+	if s.member, err = enlist(ctx, s.store, cfg.Node, s.roles, s.log); err != nil {
+		return nil, err
+	}
 	s.room = terminal.New(terminal.Options{
 		Journal: journal{s.store}, Logger: s.log.With("adapter", "terminal"),
 		BotName: cfg.Chat.Name, Prefix: cfg.Chat.Prefix,
@@ -80,26 +90,27 @@ func New(ctx context.Context, cfg *config.Config, o Options) (_ *Server, err err
 	if err := s.assemble(ctx); err != nil {
 		return nil, err
 	}
-	return s, s.listen(ctx, o.NoHTTP)
+	return s, s.listen(ctx)
 }
 
 func (s *Server) openStore(ctx context.Context) error {
-	backend, err := sqlite.Open(ctx, s.cfg.SQLitePath(), sqlite.Options{Synchronous: s.cfg.Store.Synchronous, Logger: s.log})
-	if err != nil {
-		return err
-	}
-	s.store = backend
-	return nil
+	var err error
+	s.store, err = OpenStore(ctx, s.cfg, s.log)
+	return err
 }
 
 // assemble makes the engine and the conversation around the store.
 func (s *Server) assemble(ctx context.Context) error {
-	renderer := expression.New(expression.Options{})
+	s.renderer = expression.New(expression.Options{})
 	s.chat = chatops.New(chatops.Options{
-		Store: s.store, Catalog: func() chatops.Catalog { return s.library.Snapshot() }, Renderer: renderer,
+		Store: s.store, Catalog: func() chatops.Catalog { return s.library.Snapshot() }, Renderer: s.renderer,
 		Adapters: []adapters.Adapter{s.room}, Name: s.cfg.Chat.Name, Prefix: s.cfg.Chat.Prefix, Logger: s.log,
 	})
-	registry, err := runners.NewRegistry(s.runners()...)
+	list, err := s.runners()
+	if err != nil {
+		return err
+	}
+	registry, err := runners.NewRegistry(list...)
 	if err != nil {
 		return err
 	}
@@ -107,12 +118,12 @@ func (s *Server) assemble(ctx context.Context) error {
 		return err
 	}
 	s.service = pipeline.NewService(pipeline.Options{
-		Store: s.store, Catalog: catalog{s.library}, Renderer: renderer,
-		Responders: s.chat.Responders(), Logger: s.log,
+		Store: s.store, Catalog: catalog{s.library}, Renderer: s.renderer,
+		Responders: s.chat.Responders(), MaxWaiting: s.cfg.Workers.MaxWaiting, Logger: s.log,
 	})
 	s.chat.Bind(s.service)
 	s.workers = pipeline.NewWorkers(s.service, pipeline.WorkerOptions{
-		Node: pipeline.NodeName(), Runners: registry, Slots: s.cfg.Workers.Concurrency,
+		Node: s.member.node.Name, Rules: s.roles.Has(RoleRules), Actions: s.roles.Has(RoleWorkers), Runners: registry, Slots: s.cfg.Workers.Concurrency,
 		APIURL: "http://" + s.cfg.HTTP.Listen + "/api/v1",
 	})
 	s.timers = &sensors.Timers{
@@ -133,7 +144,19 @@ func (s *Server) assemble(ctx context.Context) error {
 
 // listen binds the chat socket and the HTTP port, so that a taken one is an
 // error at start and not later.
-func (s *Server) listen(ctx context.Context, noHTTP bool) error {
+func (s *Server) listen(ctx context.Context) error {
+	if s.roles.Has(RoleChat) {
+		if err := s.listenChat(ctx); err != nil {
+			return err
+		}
+	}
+	if s.roles.Has(RoleAPI) {
+		return s.listenHTTP(ctx)
+	}
+	return nil
+}
+
+func (s *Server) listenChat(ctx context.Context) error {
 	path := SocketPath(s.cfg.DataDir)
 	// The store is ours alone by now, so a socket that is there is a dead one's.
 	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
@@ -147,15 +170,19 @@ func (s *Server) listen(ctx context.Context, noHTTP bool) error {
 	if err := os.Chmod(path, 0o600); err != nil {
 		return fmt.Errorf("chat socket: %w", err)
 	}
-	if noHTTP {
-		return nil
-	}
+	return nil
+}
+
+func (s *Server) listenHTTP(ctx context.Context) error {
+	var lc net.ListenConfig
+	var err error
 	if s.httpListener, err = lc.Listen(ctx, "tcp", s.cfg.HTTP.Listen); err != nil {
 		return fmt.Errorf("http.listen: %w (another program has the port? set http.listen or PETREL_HTTP__LISTEN)", err)
 	}
 	s.http = &http.Server{
 		Handler: api.New(api.Options{
-			Service: s.service, Ready: s.checkReady, MaxBody: int64(s.cfg.HTTP.MaxBody),
+			Service: s.service, Ready: s.checkReady,
+			Nodes: func(ctx context.Context) (any, error) { return Nodes(ctx, s.store) }, MaxBody: int64(s.cfg.HTTP.MaxBody),
 			Token: s.cfg.HTTP.Token.Reveal(), Logger: s.log,
 		}),
 		ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, IdleTimeout: 2 * time.Minute,
@@ -174,6 +201,12 @@ func (s *Server) HTTPAddr() string {
 	}
 	return s.httpListener.Addr().String()
 }
+
+// Store is the store that the server works on, for measuring.
+func (s *Server) Store() store.Backend { return s.store }
+
+// Service is what puts work in, for measuring.
+func (s *Server) Service() *pipeline.Service { return s.service }
 
 // checkReady reports why work cannot be taken now.
 func (s *Server) checkReady(ctx context.Context) error {
@@ -215,16 +248,21 @@ func (s *Server) Run(ctx context.Context) error {
 			return err
 		}
 	}
+	out.Go(fail(func() error { return s.member.Run(stopSpeech) }))
+	if s.roles.Has(RoleChat) {
+		out.Go(fail(func() error { return s.chat.Stage(s.member.node.Name, 16).Run(stopSpeech, speech) }))
+		out.Go(fail(func() error { return s.room.Serve(stopSpeech, s.socket) }))
+		in.Go(fail(func() error { return s.room.Run(intake, s.chat) }))
+	}
 	stages.Go(fail(func() error { return s.workers.Run(intake, work) }))
-	out.Go(fail(func() error { return s.chat.Stage(pipeline.NodeName(), 16).Run(stopSpeech, speech) }))
-	out.Go(fail(func() error { return s.room.Serve(stopSpeech, s.socket) }))
-	in.Go(fail(func() error { return s.room.Run(intake, s.chat) }))
-	in.Go(fail(func() error { return s.timers.Run(intake) }))
+	if s.roles.Has(RoleTimers) {
+		in.Go(fail(func() error { return s.member.alone(intake, "timers", s.timers.Run) }))
+	}
 	if s.http != nil {
 		in.Go(fail(func() error { return ignoreClosed(s.http.Serve(s.httpListener)) }))
 	}
 	close(s.ready)
-	s.log.Info("petrel is ready", "http", s.HTTPAddr(), "chat", SocketPath(s.cfg.DataDir), "data", s.cfg.DataDir)
+	s.log.Info("petrel is ready", "node", s.member.node.Name, "roles", s.roles, "http", s.HTTPAddr(), "chat", SocketPath(s.cfg.DataDir), "data", s.cfg.DataDir)
 
 	<-intake.Done()
 	s.log.Info("stopping")
@@ -282,6 +320,9 @@ func (s *Server) Close() error {
 		if l != nil {
 			err = errors.Join(err, ignoreClosed(l.Close()))
 		}
+	}
+	if s.python != nil {
+		s.python.Close()
 	}
 	if s.store != nil {
 		err = errors.Join(err, s.store.Close())

@@ -123,6 +123,14 @@ func (r *Renderer) Undeclared(template string) ([]string, error) {
 	return t.Undeclared(), nil
 }
 
+// Decrypt gives the plain text of a secret item of the datastore.
+func (r *Renderer) Decrypt(ctx context.Context, ciphertext string) (string, error) {
+	if r.store == nil {
+		return "", errNoDatastore
+	}
+	return r.store.Decrypt(ctx, ciphertext)
+}
+
 // IsTemplate tells whether a text contains {{ or {%.
 func IsTemplate(s string) bool {
 	for {

@@ -10,7 +10,7 @@ import (
 	"strings"
 
 	"petrel/engine/expression"
-	"petrel/engine/expression/jinja"
+	"petrel/engine/expression/diagnose"
 	"petrel/engine/expression/value"
 )
 
@@ -229,7 +229,7 @@ func (g *graph) render(ctx context.Context) (expression.Names, error) {
 func (g *graph) unsatisfied(name, need string) error {
 	known := append([]string{"st2kv"}, g.names()...)
 	hint := ""
-	if near := jinja.Nearest(need, known); near != "" {
+	if near := diagnose.Nearest(need, known); near != "" {
 		hint = fmt.Sprintf("; did you mean %q?", near)
 	}
 	return fmt.Errorf("Dependency unsatisfied in variable %q, which parameter %q needs%s", need, name, hint) //nolint:staticcheck // upstream's words

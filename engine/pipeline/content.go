@@ -49,6 +49,7 @@ func (s *Service) compile(content Content) *compiled {
 			continue
 		}
 		trigger := triggerName(rule.Trigger.Type, key)
+		options.When = compileWhen(s.renderer, rule)
 		r, err := rules.Compile(rules.Definition{
 			Ref: rule.Ref, Enabled: true, Type: rule.Type.Ref, Trigger: trigger, Criteria: rule.Criteria, When: rule.When,
 		}, options)
@@ -70,6 +71,15 @@ func triggerName(trigger, key string) string {
 		return trigger
 	}
 	return trigger + " " + key
+}
+
+// queues lists the queues that work is put into.
+func (c *compiled) queues() []string {
+	list := []string{QueueTriggers}
+	for _, r := range c.content.Runners() {
+		list = append(list, QueueActions(r.Name))
+	}
+	return list
 }
 
 func (c *compiled) listens(trigger string) bool { return c.triggers[trigger] }

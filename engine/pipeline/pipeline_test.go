@@ -16,6 +16,7 @@ import (
 	"petrel/engine"
 	"petrel/engine/expression"
 	"petrel/engine/expression/value"
+	"petrel/engine/params"
 	"petrel/engine/runners"
 	"petrel/store"
 	"petrel/store/sqlite"
@@ -26,10 +27,20 @@ type content struct {
 	actions []*engine.Action
 	rules   []*engine.Rule
 	runners []engine.Runner
+	configs map[string]*params.Config
 }
 
 func (c *content) Current() Content      { return c }
 func (c *content) Rules() []*engine.Rule { return c.rules }
+
+func (c *content) Config(pack string) (*params.Config, error) {
+	if pack == "broken" {
+		return nil, errors.New("broken.yaml:1: no good")
+	}
+	return c.configs[pack], nil
+}
+
+func (c *content) Runners() []engine.Runner { return c.runners }
 
 func (c *content) Action(ref string) (*engine.Action, bool) {
 	for _, a := range c.actions {
@@ -159,7 +170,7 @@ func (b *bench) open() {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	b.workers = NewWorkers(b.service, WorkerOptions{Node: "node", Runners: registry, Slots: 4})
+	b.workers = NewWorkers(b.service, WorkerOptions{Node: "node", Rules: true, Actions: true, Runners: registry, Slots: 4})
 }
 
 // work starts the stages.
@@ -341,6 +352,34 @@ func TestRequestErrors(t *testing.T) {
 		if engine.CodeOf(err) != tt.code || !strings.Contains(fmt.Sprint(err), tt.text) {
 			t.Errorf("%s %s: %v", tt.action, tt.params, err)
 		}
+	}
+}
+
+// More than may wait is refused, and taken again when there is room.
+func TestBackPressure(t *testing.T) {
+	b := newBench(t, nil)
+	now := time.Now()
+	b.service.now = func() time.Time { return now }
+	b.service.pressure.limit = 3
+	request := func() error {
+		now = now.Add(time.Second) // old counts are not trusted
+		_, err := b.service.Request(t.Context(), Request{Action: "test.act"})
+		return err
+	}
+	for i := range 3 {
+		if err := request(); err != nil {
+			t.Fatalf("request %d: %v", i, err)
+		}
+	}
+	if err := request(); engine.CodeOf(err) != engine.Unavailable || !strings.Contains(err.Error(), "busy") {
+		t.Errorf("request over the limit: %v", err)
+	}
+	b.work()
+	for range 3 {
+		b.ended(<-b.puppet.started)
+	}
+	if err := request(); err != nil {
+		t.Errorf("request when there is room again: %v", err)
 	}
 }
 
@@ -588,5 +627,35 @@ func TestAgain(t *testing.T) {
 	}
 	if e := b.ended(second.ID); e.Status != engine.Succeeded || e.Context.User != "bob" || string(e.Parameters) != string(first.Parameters) {
 		t.Errorf("second run: %+v", e)
+	}
+}
+
+// The configuration of a pack is there for templates and for the runner.
+func TestPackConfig(t *testing.T) {
+	b := newBench(t, nil)
+	config, err := params.CompileConfig("test", []byte(`{"host":{"default":"web1"}}`), []byte(`{"port":"{{ 80 }}"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.content.configs = map[string]*params.Config{"test": config}
+	b.content.actions = append(b.content.actions,
+		action("test.where", `{"url":{"type":"string","default":"{{config_context.host}}:{{config_context.port}}"}}`, false),
+		action("broken.act", `{}`, false))
+	b.puppet.will(func(_ context.Context, job runners.Job) (runners.Outcome, error) {
+		url, _ := job.Params.GetString("url")
+		body, err := value.AppendJSON(nil, value.DictOf("url", url, "config", job.Config))
+		return runners.Outcome{Status: engine.Succeeded, Result: body}, err
+	})
+	b.work()
+	made, err := b.service.Request(t.Context(), Request{Action: "test.where"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := `{"url":"web1:80","config":{"port":"80","host":"web1"}}`
+	if e := b.ended(made.ID); string(e.Result) != want {
+		t.Errorf("got %s, want %s", e.Result, want)
+	}
+	if _, err := b.service.Request(t.Context(), Request{Action: "broken.act"}); err == nil || !strings.Contains(err.Error(), "broken.yaml:1: no good") {
+		t.Errorf("a broken configuration: %v", err)
 	}
 }

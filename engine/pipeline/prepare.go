@@ -9,6 +9,7 @@ import (
 
 	"petrel/engine"
 	"petrel/engine/expression"
+	"petrel/engine/expression/value"
 	"petrel/engine/params"
 )
 
@@ -39,15 +40,11 @@ func (s *Service) prepare(ctx context.Context, r Request) (*engine.Execution, er
 	if len(e.Parameters) == 0 {
 		e.Parameters = json.RawMessage("{}")
 	}
-	scope, err := templateScope(e, r.Names)
-	if err != nil {
-		return nil, err
-	}
-	live, err := set.params.Live(ctx, s.renderer.WithUser(templateUser(e)), e.Parameters, scope)
+	live, err := s.live(ctx, e, set, r.Names)
 	if err != nil {
 		rejected := &engine.Error{Code: engine.Invalid, Message: fmt.Sprintf("%s cannot be run like this", action.Ref), Err: err}
 		var pe *params.Error
-		if !errors.As(err, &pe) || pe.Stage != "render" {
+		if !errors.As(err, &pe) || pe.Stage != params.StageRender {
 			return nil, rejected
 		}
 		e.Result = errorResult(err.Error())
@@ -58,6 +55,31 @@ func (s *Service) prepare(ctx context.Context, r Request) (*engine.Execution, er
 	}
 	e.Parameters = live
 	return e, nil
+}
+
+// live renders, casts and checks the parameters of a new execution.
+func (s *Service) live(ctx context.Context, e *engine.Execution, set *schema, names expression.Names) (json.RawMessage, error) {
+	config, err := s.config(ctx, e)
+	if err != nil {
+		return nil, &params.Error{Stage: params.StageRender, Err: err}
+	}
+	scope, err := templateScope(e, config, names)
+	if err != nil {
+		return nil, err
+	}
+	return set.params.Live(ctx, s.renderer.WithUser(templateUser(e)), e.Parameters, scope)
+}
+
+// config resolves the configuration of the pack of an execution's action.
+func (s *Service) config(ctx context.Context, e *engine.Execution) (*value.Dict, error) {
+	config, err := s.current().content.Config(e.Action.Pack)
+	if err != nil {
+		return nil, err
+	}
+	if config == nil {
+		return value.NewDict(0), nil
+	}
+	return config.Resolve(ctx, s.renderer.WithUser(templateUser(e)))
 }
 
 // lookUp finds an action that can be run and its parameter schemas.
@@ -78,12 +100,12 @@ func (s *Service) lookUp(ref string) (*engine.Action, *schema, error) {
 }
 
 // templateScope collects the names that templates in parameters may use.
-func templateScope(e *engine.Execution, extra expression.Names) (params.Scope, error) {
+func templateScope(e *engine.Execution, config *value.Dict, extra expression.Names) (params.Scope, error) {
 	body, err := json.Marshal(e.Context)
 	if err != nil {
 		return params.Scope{}, fmt.Errorf("encode the context of execution %s: %w", e.ID, err)
 	}
-	return params.Scope{ActionContext: json.RawMessage(body), Config: json.RawMessage("{}"), Extra: maps.Clone(extra)}, nil
+	return params.Scope{ActionContext: json.RawMessage(body), Config: config, Extra: maps.Clone(extra)}, nil
 }
 
 // templateUser is whose items st2kv.user means.

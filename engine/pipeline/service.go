@@ -11,6 +11,7 @@ import (
 
 	"petrel/engine"
 	"petrel/engine/expression"
+	"petrel/engine/params"
 	"petrel/store"
 )
 
@@ -32,7 +33,10 @@ type Catalog interface {
 type Content interface {
 	Action(ref string) (*engine.Action, bool)
 	Runner(name string) (*engine.Runner, bool)
+	Runners() []engine.Runner
 	Rules() []*engine.Rule
+	// Config is the configuration of a pack; nil when it has none.
+	Config(pack string) (*params.Config, error)
 }
 
 // Responder answers trigger instances of its type beside the rules: the alias
@@ -51,7 +55,10 @@ type Options struct {
 	Catalog    Catalog
 	Renderer   *expression.Renderer
 	Responders map[string]Responder // by trigger ref
-	Now        func() time.Time     // nil means time.Now
+	// MaxWaiting is how many events and actions may wait before intake refuses
+	// more; 0 means no bound.
+	MaxWaiting int
+	Now        func() time.Time // nil means time.Now
 	Logger     *slog.Logger
 }
 
@@ -63,6 +70,7 @@ type Service struct {
 	responders map[string]Responder
 	now        func() time.Time
 	log        *slog.Logger
+	pressure   pressure
 
 	mu       sync.Mutex
 	compiled *compiled // of the newest content seen
@@ -76,7 +84,7 @@ func NewService(o Options) *Service {
 	}
 	return &Service{
 		store: o.Store, catalog: o.Catalog, renderer: o.Renderer, responders: o.Responders,
-		now: now, log: o.Logger,
+		now: now, log: o.Logger, pressure: pressure{limit: o.MaxWaiting},
 	}
 }
 
@@ -112,7 +120,7 @@ func (s *Service) Dispatch(ctx context.Context, d Dispatch) (Receipt, error) {
 	id := engine.NewID(now)
 	inst := engine.TriggerInstance{
 		ID: id, Trigger: d.Trigger, Key: d.Key, Payload: payload, OccurrenceTime: now,
-		Status: engine.InstancePending, TraceID: id, TraceTag: d.TraceTag, Lane: d.Lane, Origin: d.Origin,
+		Status: engine.InstancePending, TraceID: id, TraceTag: d.TraceTag, Lane: d.Lane, Origin: d.Origin, DeliveryID: d.DeliveryID,
 	}
 	if inst.TraceTag == "" {
 		inst.TraceTag = "trigger_instance-" + id
@@ -122,9 +130,9 @@ func (s *Service) Dispatch(ctx context.Context, d Dispatch) (Receipt, error) {
 		return Receipt{}, err
 	}
 	if d.DeliveryID != "" {
-		b.Claims = append(b.Claims, store.Claim{Key: "delivery:" + d.DeliveryID, Value: id, TTL: deliveryMemory})
+		b.Claims = append(b.Claims, deliveryClaim(d.DeliveryID, id, deliveryMemory))
 	}
-	b.Pushes = append(b.Pushes, store.Push{Queue: QueueTriggers, ID: id, Lane: int(d.Lane)})
+	b.Pushes = append(b.Pushes, PushInstance(&inst))
 	err := s.intake(ctx, &b)
 	var dup *store.DuplicateError
 	if errors.As(err, &dup) {
@@ -134,6 +142,31 @@ func (s *Service) Dispatch(ctx context.Context, d Dispatch) (Receipt, error) {
 		return Receipt{}, err
 	}
 	return Receipt{ID: id}, nil
+}
+
+// PushInstance is the place of a trigger instance in its queue.
+func PushInstance(t *engine.TriggerInstance) store.Push {
+	return store.Push{Queue: QueueTriggers, ID: t.ID, Lane: int(t.Lane)}
+}
+
+// PushExecution is the place of an execution in its queue.
+func PushExecution(e *engine.Execution) store.Push {
+	return store.Push{Queue: QueueActions(e.Action.Runner), ID: e.ID, Lane: int(e.Lane)}
+}
+
+// RememberDelivery is the claim of an instance's delivery for as long as it is
+// to be remembered yet; ok is false when there is none or it is too old.
+func RememberDelivery(t *engine.TriggerInstance, now time.Time) (claim store.Claim, ok bool) {
+	left := deliveryMemory - now.Sub(t.OccurrenceTime)
+	if t.DeliveryID == "" || left <= 0 {
+		return store.Claim{}, false
+	}
+	return deliveryClaim(t.DeliveryID, t.ID, left), true
+}
+
+// deliveryClaim makes sure that a delivery becomes one instance.
+func deliveryClaim(delivery, instance string, ttl time.Duration) store.Claim {
+	return store.Claim{Key: "delivery:" + delivery, Value: instance, TTL: ttl}
 }
 
 // Request asks for an action to be run.
@@ -212,9 +245,14 @@ func (s *Service) ListensTo(trigger, key string) bool { return s.current().liste
 func (s *Service) intake(ctx context.Context, b *store.Batch) error {
 	ctx, cancel := context.WithTimeout(ctx, intakeLimit)
 	defer cancel()
+	if len(b.Pushes) > 0 {
+		if err := s.checkPressure(ctx); err != nil {
+			return err
+		}
+	}
 	err := s.store.Commit(ctx, b)
 	if errors.Is(err, store.ErrUnavailable) || errors.Is(err, store.ErrClosed) || errors.Is(err, context.DeadlineExceeded) {
-		return &engine.Error{Code: engine.Unavailable, Message: "Petrel is busy and did not take this; try again in a moment", Err: err}
+		return &engine.Error{Code: engine.Unavailable, Message: busy, Err: err}
 	}
 	return err
 }
@@ -226,7 +264,7 @@ func (s *Service) addExecution(b *store.Batch, e *engine.Execution) error {
 		return err
 	}
 	if !e.Status.Completed() {
-		b.Pushes = append(b.Pushes, store.Push{Queue: QueueActions(e.Action.Runner), ID: e.ID, Lane: int(e.Lane)})
+		b.Pushes = append(b.Pushes, PushExecution(e))
 	}
 	return nil
 }

@@ -24,6 +24,8 @@ type WorkerOptions struct {
 	// Node is the stable name of this process in the deployment.
 	Node    string
 	Runners *runners.Registry
+	// Rules and Actions say which stages this process takes part in.
+	Rules, Actions bool
 	// Slots is how many actions of one runner may run at once.
 	Slots int
 	// APIURL is handed to actions as ST2_ACTION_API_URL.
@@ -35,6 +37,8 @@ type Workers struct {
 	*Service
 	node    string
 	runners *runners.Registry
+	rules   bool
+	actions bool
 	slots   int
 	apiURL  string
 
@@ -45,7 +49,7 @@ type Workers struct {
 // NewWorkers puts Workers together.
 func NewWorkers(s *Service, o WorkerOptions) *Workers {
 	return &Workers{
-		Service: s, node: o.Node, runners: o.Runners, slots: o.Slots, apiURL: o.APIURL,
+		Service: s, node: o.Node, runners: o.Runners, rules: o.Rules, actions: o.Actions, slots: o.Slots, apiURL: o.APIURL,
 		running: make(map[string]context.CancelCauseFunc),
 	}
 }
@@ -69,20 +73,37 @@ func (w *Workers) Run(intake, work context.Context) error {
 		})
 	}
 	start(func() error { return w.watchCancels(intake, after) })
-	stages := []*Stage{{Queue: QueueTriggers, Slots: triggerSlots, Handle: w.handleTrigger, Bury: w.buryTrigger}}
-	for _, spec := range w.runners.Specs() {
-		stages = append(stages, &Stage{Queue: QueueActions(spec.Name), Slots: w.slots, Handle: w.handleAction, Bury: w.buryAction})
-	}
-	for _, s := range stages {
+	for _, s := range w.stages() {
 		s.Store, s.Holder, s.Logger = w.store, w.node, w.log
 		start(func() error { return s.Run(intake, work) })
 	}
 	return group.Wait()
 }
 
+// stages lists the consumers that this process runs.
+func (w *Workers) stages() []*Stage {
+	var list []*Stage
+	if w.rules {
+		list = append(list, &Stage{Queue: QueueTriggers, Slots: triggerSlots, Handle: w.handleTrigger, Bury: w.buryTrigger})
+	}
+	if w.actions {
+		for _, spec := range w.runners.Specs() {
+			slots := w.slots
+			if spec.Quick {
+				slots *= quickFactor
+			}
+			list = append(list, &Stage{Queue: QueueActions(spec.Name), Slots: slots, Handle: w.handleAction, Bury: w.buryAction})
+		}
+	}
+	return list
+}
+
 // triggerSlots is how many instances are decided upon at once. Deciding takes
 // no time but that of the commit, which many can share.
-const triggerSlots = 16
+const triggerSlots = 64
+
+// quickFactor is how many times more actions of a quick runner may run at once.
+const quickFactor = 4
 
 // track makes the work of an execution cancelable until forget is called.
 func (w *Workers) track(ctx context.Context, id string) (_ context.Context, forget func()) {

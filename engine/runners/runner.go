@@ -31,6 +31,8 @@ type Job struct {
 	// Runner and Params are the final parameters: those that the runner
 	// declares and those of the action itself.
 	Runner, Params *value.Dict
+	// Config is the resolved configuration of the action's pack; nil: none.
+	Config *value.Dict
 	// ScriptArgs are the arguments of a script action, built and ordered.
 	ScriptArgs []string
 	// Output receives what the action prints, while it runs. Never nil; safe

@@ -10,7 +10,11 @@ import (
 	"time"
 
 	"petrel/store"
+	"petrel/store/internal/codec"
 )
+
+// zipFrom is the size from which a blob is compressed.
+const zipFrom = 512
 
 // storedBlob is a blob as it goes into the file.
 type storedBlob struct {
@@ -33,7 +37,7 @@ func (b *Backend) Commit(ctx context.Context, batch *store.Batch) error {
 	for _, bl := range batch.Blobs {
 		stored := storedBlob{id: bl.ID, size: len(bl.Body), drop: bl.Drop}
 		if !bl.Drop {
-			stored.body, stored.zipped = compress(bl.Body)
+			stored.body, stored.zipped = codec.Compress(bl.Body, zipFrom)
 		}
 		op.blobs = append(op.blobs, stored)
 	}
@@ -235,7 +239,7 @@ func (w *writer) push(p *store.Push) error {
 	bd := w.b.board
 	e := &entry{q: bd.queue(p.Queue), seq: bd.nextSeq, lane: uint8(p.Lane), pushed: w.nowMS, due: w.nowMS, fresh: p}
 	if !p.At.IsZero() {
-		e.due = p.At.Add(time.Millisecond - 1).UnixMilli() // never early
+		e.due = max(e.due, p.At.Add(time.Millisecond-1).UnixMilli()) // never early
 	}
 	if _, err := w.stmt.addItem.Exec(e.seq, p.Queue, p.Lane, p.Group, p.ID, e.pushed, e.due, p.Body); err != nil {
 		return fmt.Errorf("push %s to %s: %w", p.ID, p.Queue, err)

@@ -3,13 +3,13 @@ package sqlite
 import (
 	"context"
 	"database/sql"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"strings"
 	"time"
 
 	"petrel/store"
+	"petrel/store/internal/codec"
 )
 
 // Get implements store.Backend.
@@ -35,20 +35,19 @@ func (b *Backend) Get(ctx context.Context, collection, id string) (store.Record,
 // Blob implements store.Backend.
 func (b *Backend) Blob(ctx context.Context, id string) ([]byte, error) {
 	fail := func(err error) ([]byte, error) { return nil, fmt.Errorf("blob %s: %w", id, err) }
-	st, err := b.reader(ctx, "SELECT size, zip, body FROM blobs WHERE id=?")
+	st, err := b.reader(ctx, "SELECT zip, body FROM blobs WHERE id=?")
 	if err != nil {
 		return fail(err)
 	}
-	var size int
 	var zipped bool
 	var body []byte
-	if err := st.QueryRowContext(ctx, id).Scan(&size, &zipped, &body); err != nil {
+	if err := st.QueryRowContext(ctx, id).Scan(&zipped, &body); err != nil {
 		return fail(b.readError(err))
 	}
 	if !zipped {
 		return body, nil
 	}
-	if body, err = decompress(body, size); err != nil {
+	if body, err = codec.Decompress(body); err != nil {
 		return fail(err)
 	}
 	return body, nil
@@ -82,7 +81,7 @@ func (b *Backend) Query(ctx context.Context, q store.Query) (store.Page, error) 
 	var sort string
 	for rows.Next() {
 		if len(page.Records) == q.Limit {
-			page.Next = encodeCursor(sort, page.Records[q.Limit-1].ID)
+			page.Next = codec.Cursor(sort, page.Records[q.Limit-1].ID)
 			break
 		}
 		var rec store.Record
@@ -170,7 +169,7 @@ func (b *Backend) selection(q store.Query, count bool) (text string, args []any,
 		op, dir = "<", " DESC"
 	}
 	if q.After != "" {
-		afterSort, afterID, err := decodeCursor(q.After)
+		afterSort, afterID, err := codec.ParseCursor(q.After)
 		if err != nil {
 			return "", nil, false, err
 		}
@@ -189,19 +188,6 @@ func (b *Backend) selection(q store.Query, count bool) (text string, args []any,
 	}
 	sb.WriteString(" LIMIT ?")
 	return sb.String(), args, true, nil
-}
-
-func encodeCursor(sort, id string) string {
-	return base64.RawURLEncoding.EncodeToString([]byte(sort + "\x00" + id))
-}
-
-func decodeCursor(s string) (sort, id string, err error) {
-	raw, err := base64.RawURLEncoding.DecodeString(s)
-	sort, id, ok := strings.Cut(string(raw), "\x00")
-	if err != nil || !ok {
-		return "", "", fmt.Errorf("page cursor %q is not one that a query returned: %w", s, store.ErrInvalid)
-	}
-	return sort, id, nil
 }
 
 // Events implements store.Backend.

@@ -5,6 +5,7 @@ import (
 	"math/big"
 	"strings"
 
+	"petrel/engine/expression/diagnose"
 	"petrel/engine/expression/value"
 )
 
@@ -133,7 +134,7 @@ next:
 			for i, p := range b.params {
 				names[i] = p.name
 			}
-			return &Error{Kind: Runtime, Message: fmt.Sprintf("%s() got an unexpected keyword argument '%s'", b.name, k.name), Hint: Nearest(k.name, names), pos: -1}
+			return &Error{Kind: Runtime, Message: fmt.Sprintf("%s() got an unexpected keyword argument '%s'", b.name, k.name), Hint: diagnose.Nearest(k.name, names), pos: -1}
 		}
 		c.kw = append(c.kw, k)
 	}

@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 
 	"petrel/engine/expression/value"
 )
@@ -129,6 +130,9 @@ type Template struct {
 	env  *Env
 	src  string
 	body []stmt
+
+	undeclaredOnce sync.Once
+	undeclared     []string
 }
 
 // Compile parses a template.
@@ -141,7 +145,7 @@ func (e *Env) Compile(src string) (*Template, error) {
 	if err != nil {
 		return nil, located(err, src)
 	}
-	return &Template{e, src, body}, nil
+	return &Template{env: e, src: src, body: body}, nil
 }
 
 // Render gives the text of the template. With lenient, undefined names are empty text.
@@ -190,6 +194,9 @@ func (x *Expression) Eval(ctx context.Context, names Names) (any, error) {
 		return nil, located(wrap(err), x.src)
 	}
 	if u, ok := v.(*undefined); ok {
+		if !u.strict { // "x if c" without else
+			return "", nil
+		}
 		return nil, located(wrap(u.unresolved()), x.src)
 	}
 	v, err = st.plain(v)

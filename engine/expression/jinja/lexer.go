@@ -231,7 +231,8 @@ func (l *lexer) raw(tag, start int) error {
 // operators, longest first
 var operators = [...]string{"//", "**", "==", "!=", ">=", "<=", "+", "-", "/", "*", "%", "~", "[", "]", "(", ")", "{", "}", ">", "<", "=", ".", ":", "|", ",", ";"}
 
-// code takes the tokens of one tag up to its closing delimiter.
+// code takes the tokens of one tag up to its closing delimiter; without one ("")
+// it takes everything.
 func (l *lexer) code(tag int, end string) error {
 	var open []byte
 	for {
@@ -246,7 +247,7 @@ func (l *lexer) code(tag int, end string) error {
 			l.add(tokEOF, "", nil, l.pos)
 			return nil
 		}
-		if len(open) == 0 && l.endTag(end) {
+		if len(open) == 0 && end != "" && l.endTag(end) {
 			return nil
 		}
 		c := l.src[l.pos]

@@ -3,6 +3,8 @@ package jinja
 import (
 	"fmt"
 	"slices"
+
+	"petrel/engine/expression/diagnose"
 )
 
 // maxNesting bounds how deep a template may nest expressions and blocks.
@@ -43,7 +45,7 @@ func (e *Env) parseTemplate(src string) (body []stmt, err error) {
 // parseExpression parses one expression without delimiters.
 func (e *Env) parseExpression(src string) (x expr, err error) {
 	l := lexer{src: src}
-	if err := l.code(0, "\x00"); err != nil {
+	if err := l.code(0, ""); err != nil {
 		return nil, err
 	}
 	p := &parser{env: e, tokens: l.tokens}
@@ -222,7 +224,7 @@ func (p *parser) unknownTag(t token) {
 	if open := p.ends[len(p.ends)-1]; len(open) > 0 {
 		p.fail(t.pos, "encountered unknown tag '%s'; the innermost block waits for '%s'", t.text, open[len(open)-1])
 	}
-	err := &Error{Kind: Syntax, Message: fmt.Sprintf("encountered unknown tag '%s'", t.text), Hint: Nearest(t.text, tags), pos: t.pos}
+	err := &Error{Kind: Syntax, Message: fmt.Sprintf("encountered unknown tag '%s'", t.text), Hint: diagnose.Nearest(t.text, tags), pos: t.pos}
 	panic(parseFailure{err})
 }
 

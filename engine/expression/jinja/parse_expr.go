@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"petrel/engine/expression/diagnose"
 )
 
 func (p *parser) expression() expr {
@@ -442,5 +444,5 @@ func (e *Env) unknown(what, name string, table map[string]*builtin, at int) erro
 		known = append(known, k)
 	}
 	slices.Sort(known)
-	return &Error{Kind: Assertion, Message: fmt.Sprintf("no %s named '%s'", what, strings.TrimSpace(name)), Hint: Nearest(name, known), pos: at}
+	return &Error{Kind: Assertion, Message: fmt.Sprintf("no %s named '%s'", what, strings.TrimSpace(name)), Hint: diagnose.Nearest(name, known), pos: at}
 }

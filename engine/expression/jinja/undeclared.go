@@ -7,10 +7,14 @@ import (
 
 // Undeclared lists the names that the template takes from its caller, sorted.
 // Globals (range, dict, ...) and names that the template sets itself do not count.
+// The list must not be changed.
 func (t *Template) Undeclared() []string {
-	f := nameFinder{env: t.env, found: map[string]bool{}}
-	f.block(t.body, nameSet{})
-	return slices.Sorted(maps.Keys(f.found))
+	t.undeclaredOnce.Do(func() {
+		f := nameFinder{env: t.env, found: map[string]bool{}}
+		f.block(t.body, nameSet{})
+		t.undeclared = slices.Sorted(maps.Keys(f.found))
+	})
+	return t.undeclared
 }
 
 type nameSet map[string]bool

@@ -5,6 +5,7 @@ import (
 	"iter"
 	"sort"
 
+	"petrel/engine/expression/diagnose"
 	"petrel/engine/expression/value"
 )
 
@@ -53,7 +54,7 @@ func (u *undefined) err() error {
 	case !u.hasObj:
 		e.Message = fmt.Sprintf("'%v' is undefined", u.name)
 		if u.st != nil {
-			e.Hint = Nearest(fmt.Sprint(u.name), u.st.knownNames())
+			e.Hint = diagnose.Nearest(fmt.Sprint(u.name), u.st.knownNames())
 		}
 	default:
 		owner := value.TypeName(u.obj) + " object"
@@ -66,7 +67,7 @@ func (u *undefined) err() error {
 			break
 		}
 		e.Message = fmt.Sprintf("'%s' has no attribute %s", owner, value.Repr(name))
-		e.Hint = Nearest(name, u.st.attributesOf(u.obj))
+		e.Hint = diagnose.Nearest(name, u.st.attributesOf(u.obj))
 	}
 	return e
 }

@@ -130,3 +130,25 @@ func TestTimeout(t *testing.T) {
 		t.Errorf("catastrophic backtracking: %v", err)
 	}
 }
+
+// FuzzCompile compiles, matches and replaces whatever comes: no panic.
+func FuzzCompile(f *testing.F) {
+	for _, s := range [][2]string{{`(?P<a>x)(?P=a)`, `\g<a>`}, {`[^]a-z\d]+`, `\1`}, {`(?i)a{,3}|b`, `\n\0`}, {`(a)?(?(1)b|c)\Z`, `\\`}, {`(?x) a # c`, ``}, {`\x41\u0041\101`, `\g<0>`}} {
+		f.Add(s[0], s[1], "xx aab")
+	}
+	f.Fuzz(func(_ *testing.T, pattern, repl, text string) {
+		if len(text) > 50 || len(pattern) > 60 {
+			return
+		}
+		re, err := Compile(pattern, 0)
+		if err != nil {
+			return
+		}
+		re.search.MatchTimeout = 100_000_000 // a tenth of a second
+		_, _ = re.Search(text)
+		_, _ = re.MatchStart(text)
+		_, _ = re.FullMatch(text)
+		_, _ = re.Replace(text, repl, 0)
+		_, _ = re.Split(text, 3)
+	})
+}

@@ -6,7 +6,7 @@ import (
 )
 
 // linearLimit is the number of entries up to which a Dict is searched in order, without an index.
-const linearLimit = 8
+const linearLimit = 12
 
 type entry struct{ key, val any }
 
@@ -14,7 +14,8 @@ type entry struct{ key, val any }
 // Reading is safe from many goroutines while nobody writes.
 type Dict struct {
 	entries []entry
-	index   map[any]int // nil up to linearLimit entries
+	texts   map[string]int // places of text keys; nil up to linearLimit entries
+	others  map[any]int    // places of other keys by their hash key; nil together with texts
 }
 
 // NewDict makes an empty dictionary with room for n entries.
@@ -38,8 +39,11 @@ func (d *Dict) find(key any) int {
 	if !ok {
 		return -1
 	}
-	if d.index != nil {
-		if i, ok := d.index[hk]; ok {
+	if s, ok := hk.(string); ok {
+		return d.findString(s)
+	}
+	if d.texts != nil {
+		if i, ok := d.others[hk]; ok {
 			return i
 		}
 		return -1
@@ -53,8 +57,8 @@ func (d *Dict) find(key any) int {
 }
 
 func (d *Dict) findString(key string) int {
-	if d.index != nil {
-		if i, ok := d.index[key]; ok {
+	if d.texts != nil {
+		if i, ok := d.texts[key]; ok {
 			return i
 		}
 		return -1
@@ -100,11 +104,15 @@ func (d *Dict) Set(key, v any) error {
 	if !ok {
 		return fmt.Errorf("unhashable type: '%s'", TypeName(key))
 	}
+	if s, ok := hk.(string); ok { // a private kind of text becomes plain
+		d.SetString(s, v)
+		return nil
+	}
 	if i := d.find(key); i >= 0 {
 		d.entries[i].val = v
 		return nil
 	}
-	d.add(hk, key, v)
+	d.add(key, v)
 	return nil
 }
 
@@ -114,21 +122,34 @@ func (d *Dict) SetString(key string, v any) {
 		d.entries[i].val = v
 		return
 	}
-	d.add(key, key, v)
+	d.add(key, v)
 }
 
-func (d *Dict) add(hk, key, v any) {
+func (d *Dict) add(key, v any) {
 	d.entries = append(d.entries, entry{key, v})
 	switch {
-	case d.index != nil:
-		d.index[hk] = len(d.entries) - 1
+	case d.texts != nil:
+		d.place(len(d.entries) - 1)
 	case len(d.entries) > linearLimit:
-		d.index = make(map[any]int, 2*len(d.entries))
+		d.texts = make(map[string]int, max(cap(d.entries), 2*len(d.entries)))
 		for i := range d.entries {
-			k, _ := hashKey(d.entries[i].key)
-			d.index[k] = i
+			d.place(i)
 		}
 	}
+}
+
+// place notes in the index where an entry is.
+func (d *Dict) place(i int) {
+	key := d.entries[i].key
+	if s, ok := key.(string); ok {
+		d.texts[s] = i
+		return
+	}
+	if d.others == nil {
+		d.others = map[any]int{}
+	}
+	hk, _ := hashKey(key)
+	d.others[hk] = i
 }
 
 // Delete removes a key and tells whether it was there.
@@ -137,15 +158,18 @@ func (d *Dict) Delete(key any) bool {
 	if i < 0 {
 		return false
 	}
-	if d.index != nil {
-		hk, _ := hashKey(key)
-		delete(d.index, hk)
-		for j := i + 1; j < len(d.entries); j++ {
-			k, _ := hashKey(d.entries[j].key)
-			d.index[k] = j - 1
+	if d.texts != nil {
+		if s, ok := d.entries[i].key.(string); ok {
+			delete(d.texts, s)
+		} else {
+			hk, _ := hashKey(d.entries[i].key)
+			delete(d.others, hk)
 		}
 	}
 	d.entries = append(d.entries[:i], d.entries[i+1:]...)
+	for j := i; d.texts != nil && j < len(d.entries); j++ {
+		d.place(j)
+	}
 	return true
 }
 
@@ -207,7 +231,7 @@ func (d *Dict) Update(other *Dict) {
 }
 
 // Clear removes everything.
-func (d *Dict) Clear() { d.entries, d.index = nil, nil }
+func (d *Dict) Clear() { d.entries, d.texts, d.others = nil, nil, nil }
 
 // Set is Python's set, kept in insertion order so that results repeat.
 type Set struct{ d Dict }

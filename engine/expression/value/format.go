@@ -458,14 +458,13 @@ func assemble(neg bool, prefix, whole, rest string, step int, s formatSpec) stri
 	}
 	if s.group != 0 {
 		if s.fill == '0' && s.align == '=' {
-			for room := s.width - len(sign) - len(prefix) - len(rest); len(groupDigits(whole, step, s.group)) < room; {
-				whole = "0" + whole
-				if g := groupDigits(whole, step, s.group); len(g) > room && g[0] == s.group {
-					break
-				}
+			n := len(whole)
+			for room := s.width - len(sign) - len(prefix) - len(rest); n+(n-1)/step < room; {
+				n++
 			}
+			whole = strings.Repeat("0", n-len(whole)) + whole
 		}
-		whole = strings.TrimPrefix(groupDigits(whole, step, s.group), string(s.group))
+		whole = groupDigits(whole, step, s.group)
 	}
 	body := whole + rest
 	switch s.align {
@@ -479,221 +478,12 @@ func assemble(neg bool, prefix, whole, rest string, step int, s formatSpec) stri
 }
 
 func groupDigits(d string, step int, sep byte) string {
-	for i := len(d) - step; i > 0; i -= step {
-		d = d[:i] + string(sep) + d[i:]
-	}
-	return d
-}
-
-// Percent is Python's format % arg for text: a tuple gives several arguments, a
-// dictionary named ones.
-func Percent(format string, arg any) (string, error) {
-	var args []any
-	dict, _ := arg.(*Dict)
-	single := false
-	if t, ok := arg.(Tuple); ok {
-		args = t
-	} else {
-		args, single = []any{arg}, true
-	}
-	used := 0
-	next := func() (any, error) {
-		if used >= len(args) {
-			return nil, errors.New("not enough arguments for format string")
+	out := make([]byte, 0, len(d)+len(d)/step)
+	for i := range len(d) {
+		if i > 0 && (len(d)-i)%step == 0 {
+			out = append(out, sep)
 		}
-		used++
-		return args[used-1], nil
+		out = append(out, d[i])
 	}
-	var out strings.Builder
-	named := false
-	for i := 0; i < len(format); {
-		j := strings.IndexByte(format[i:], '%')
-		if j < 0 {
-			out.WriteString(format[i:])
-			break
-		}
-		out.WriteString(format[i : i+j])
-		verb, key, end, err := parseVerb(format, i+j+1, next)
-		if err != nil {
-			return "", err
-		}
-		i = end
-		if verb.kind == '%' {
-			out.WriteByte('%')
-			continue
-		}
-		var v any
-		if key != nil {
-			named = true
-			ok := false
-			if dict == nil {
-				return "", errors.New("format requires a mapping")
-			}
-			if v, ok = dict.GetString(*key); !ok {
-				return "", fmt.Errorf("no key '%s' for the format", *key)
-			}
-		} else if v, err = next(); err != nil {
-			return "", err
-		}
-		s, err := formatVerb(v, verb)
-		if err != nil {
-			return "", err
-		}
-		out.WriteString(s)
-		if out.Len() > defaultTextLimit {
-			return "", ErrTooLarge
-		}
-	}
-	if used < len(args) && !named && !(single && dict != nil) {
-		if _, isList := arg.(*List); !(single && isList) {
-			return "", errors.New("not all arguments converted during string formatting")
-		}
-	}
-	return out.String(), nil
-}
-
-func parseVerb(format string, i int, next func() (any, error)) (s formatSpec, key *string, end int, err error) {
-	s = formatSpec{fill: ' ', align: '>', precision: -1}
-	if i < len(format) && format[i] == '(' {
-		depth, j := 1, i+1
-		for ; j < len(format) && depth > 0; j++ {
-			switch format[j] {
-			case '(':
-				depth++
-			case ')':
-				depth--
-			}
-		}
-		if depth > 0 {
-			return s, nil, 0, errors.New("incomplete format key")
-		}
-		k := format[i+1 : j-1]
-		key, i = &k, j
-	}
-	for ; i < len(format); i++ {
-		switch c := format[i]; c {
-		case '-':
-			s.align = '<'
-		case '+':
-			s.sign = c
-		case ' ':
-			if s.sign == 0 {
-				s.sign = c
-			}
-		case '#':
-			s.alt = true
-		case '0':
-			s.group = '0' // noted here, applied in formatVerb when the flag '-' is absent
-		default:
-			goto width
-		}
-	}
-width:
-	number := func() (int, error) {
-		if i < len(format) && format[i] == '*' {
-			i++
-			v, err := next()
-			n, ok := v.(int64)
-			if err == nil && !ok {
-				err = errors.New("* wants int")
-			}
-			if err == nil && (n > maxFormatWidth || n < -maxFormatWidth) {
-				err = fmt.Errorf("a width or precision in a format is larger than %d", maxFormatWidth)
-			}
-			return int(n), err
-		}
-		n := 0
-		for ; i < len(format) && isDigit(format[i]); i++ {
-			if n = n*10 + int(format[i]-'0'); n > maxFormatWidth {
-				return 0, fmt.Errorf("a width or precision in a format is larger than %d", maxFormatWidth)
-			}
-		}
-		return n, nil
-	}
-	if s.width, err = number(); err != nil {
-		return s, nil, 0, err
-	}
-	if s.width < 0 {
-		s.align, s.width = '<', -s.width
-	}
-	if i < len(format) && format[i] == '.' {
-		i++
-		if s.precision, err = number(); err != nil {
-			return s, nil, 0, err
-		}
-		s.precision = max(s.precision, 0)
-	}
-	for i < len(format) && strings.IndexByte("hlL", format[i]) >= 0 {
-		i++
-	}
-	if i >= len(format) {
-		return s, nil, 0, errors.New("incomplete format")
-	}
-	s.kind = format[i]
-	return s, key, i + 1, nil
-}
-
-func formatVerb(v any, s formatSpec) (string, error) {
-	zero := s.group == '0' && s.align == '>'
-	s.group = 0
-	switch s.kind {
-	case 's', 'r', 'a':
-		t := Str(v)
-		if s.kind != 's' {
-			t = Repr(v)
-		}
-		if s.precision >= 0 {
-			t = Substr(t, 0, s.precision)
-		}
-		return Pad(t, s.width, ' ', s.align), nil
-	case 'c':
-		if t, ok := v.(string); ok && utf8.RuneCountInString(t) == 1 {
-			return Pad(t, s.width, ' ', s.align), nil
-		}
-		if n, ok := v.(int64); ok && n >= 0 && n <= utf8.MaxRune {
-			return Pad(string(rune(n)), s.width, ' ', s.align), nil
-		}
-		return "", errors.New("%c requires int or char")
-	}
-	if zero {
-		s.fill, s.align = '0', '='
-	}
-	switch s.kind {
-	case 'd', 'i', 'u', 'x', 'X', 'o':
-		return percentInt(v, s)
-	case 'e', 'E', 'f', 'F', 'g', 'G':
-		f, err := ToFloat(v)
-		if _, isText := v.(string); err != nil || isText {
-			return "", fmt.Errorf("must be real number, not %s", TypeName(v))
-		}
-		return formatFloat(f, s)
-	}
-	return "", fmt.Errorf("unsupported format character '%c'", s.kind)
-}
-
-func percentInt(v any, s formatSpec) (string, error) {
-	if f, ok := v.(float64); ok && (s.kind == 'd' || s.kind == 'i' || s.kind == 'u') {
-		n, err := ToInt(f)
-		if err != nil {
-			return "", err
-		}
-		v = n
-	}
-	b, ok := BigInt(v)
-	if !ok {
-		return "", fmt.Errorf("%%%c format: a number is required, not %s", s.kind, TypeName(v))
-	}
-	if s.kind == 'i' || s.kind == 'u' {
-		s.kind = 'd'
-	}
-	precision := s.precision
-	s.precision = -1
-	if precision < 0 {
-		return formatInt(NormInt(b), s)
-	}
-	digits, err := formatInt(NormInt(new(big.Int).Abs(b)), formatSpec{fill: ' ', align: '>', precision: -1, kind: s.kind})
-	if err != nil {
-		return "", err
-	}
-	return assemble(b.Sign() < 0, "", ZFill(digits, precision), "", 3, s), nil
+	return string(out)
 }

@@ -1,6 +1,7 @@
 package value
 
 import (
+	"bytes"
 	"fmt"
 	"math"
 	"math/big"
@@ -11,8 +12,12 @@ import (
 
 // ParseJSON reads one JSON text: key order is kept, the last of duplicate keys
 // wins, integers stay integers of any size. As Python's json.loads it also takes
-// NaN, Infinity and -Infinity. Errors name the byte offset, line and column.
+// NaN, Infinity and -Infinity. Bytes that are no UTF-8 become U+FFFD. Errors name
+// the byte offset, line and column.
 func ParseJSON(b []byte) (any, error) {
+	if !utf8.Valid(b) {
+		b = bytes.ToValidUTF8(b, []byte("\ufffd"))
+	}
 	p := jsonParser{src: b}
 	p.space()
 	v, err := p.value(0)

@@ -267,6 +267,11 @@ func floatMod(x, y float64) float64 {
 // ParseInt is Python's int(text, base): surrounding blanks, a sign, underscores
 // between digits and, with base 0, 2, 8 or 16, a prefix are allowed.
 func ParseInt(text string, base int) (any, error) {
+	if base == 10 {
+		if n, err := strconv.ParseInt(text, 10, 64); err == nil {
+			return n, nil
+		}
+	}
 	bad := fmt.Errorf("invalid literal for int() with base %d: %s", base, Repr(text))
 	s := strings.TrimFunc(text, IsSpace)
 	neg := false

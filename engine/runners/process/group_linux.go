@@ -53,6 +53,14 @@ func (g *group) String() string {
 func (g *group) signal(sig syscall.Signal) {
 	// Whom a dead parent would hide is looked for first.
 	members := g.members()
+	// A process that changed parents while /proc was read may be hidden: look
+	// again until nobody new is found.
+	for range 3 {
+		before := len(g.known)
+		if members = g.members(); len(g.known) == before {
+			break
+		}
+	}
 	_ = unix.Kill(-g.leader, sig) // tells nothing about those whom it left out
 	var refused []string
 	for _, m := range members {

@@ -7,7 +7,6 @@ package process
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -38,6 +37,13 @@ type Command struct {
 	// Stdout and Stderr are written by one goroutine each, none after Run has
 	// returned. Their errors are ignored: the program is never blocked.
 	Stdout, Stderr io.Writer
+	// Result, when set, gets what the program writes to file descriptor 3.
+	Result io.Writer
+	// Files are further files of the program, its descriptors from 4 on (from 3
+	// when there is no Result). Run closes them.
+	Files []*os.File
+	// Start, when set, starts the program in place of the operating system.
+	Start Starter
 	// Marker is an entry of Env (KEY=value) that only this program and what it
 	// starts carry. It finds processes that began a session of their own.
 	Marker string
@@ -56,6 +62,21 @@ type Exit struct {
 	Stopped bool // Run ended it (or what it left running) because ctx ended
 }
 
+// Starter starts a program in a session of its own. files are its descriptors:
+// standard input (nil: nothing to read), output and error, then Result and Files.
+// They are valid until it returns. It gives up when ctx ends.
+type Starter func(ctx context.Context, c *Command, files []*os.File) (Process, error)
+
+// Process is a started program.
+type Process interface {
+	Pid() int
+	// Await returns when it has ended. Its number is its own until Reap.
+	Await()
+	// Reap returns the exit code, minus the number of the signal that ended it.
+	// It is called once, after Await.
+	Reap() (code int, err error)
+}
+
 // Run starts the program and returns when it has ended. When ctx ends first, the
 // program and all its descendants get TERM and, after the grace, KILL; they are
 // gone when Run returns, or the error says that they could not be ended. An
@@ -65,54 +86,59 @@ type Exit struct {
 // on; only its output is not read for longer than the drain.
 func Run(ctx context.Context, c Command) (Exit, error) {
 	if ctx.Err() != nil {
+		closeAll(c.Files)
 		return Exit{}, fmt.Errorf("not started: %w", context.Cause(ctx))
 	}
-	r, err := start(c)
+	r, err := start(ctx, c)
 	if err != nil {
 		return Exit{}, err
 	}
 	stopped, stopErr := r.await(ctx)
 	r.closePipes()
 	if stopErr != nil {
-		go r.reap() // whenever the kernel lets go of it
+		go func() { // whenever the kernel lets go of it
+			<-r.exited
+			_, _ = r.proc.Reap()
+		}()
 		return Exit{Stopped: true}, stopErr
 	}
-	code, err := r.reap()
+	code, err := r.proc.Reap()
 	return Exit{Code: code, Stopped: stopped}, err
 }
 
 // run is a started program.
 type run struct {
 	Command
-	cmd    *exec.Cmd
+	proc   Process
+	files  []*os.File    // their ends
 	pipes  []*os.File    // our ends
 	output chan struct{} // closed when both streams have ended
 	exited chan struct{} // closed when the program has ended; it is not reaped yet
 	reader sync.WaitGroup
 }
 
-func start(c Command) (*run, error) {
+func start(ctx context.Context, c Command) (*run, error) {
 	if c.Grace <= 0 {
 		c.Grace = DefaultGrace
 	}
 	if c.Drain <= 0 {
 		c.Drain = DefaultDrain
 	}
+	if c.Start == nil {
+		c.Start = execute
+	}
 	r := &run{Command: c, output: make(chan struct{}), exited: make(chan struct{})}
-	r.cmd = &exec.Cmd{Path: c.Args[0], Args: c.Args, Dir: c.Dir, Env: c.Env, SysProcAttr: &syscall.SysProcAttr{Setsid: true}}
-	theirs, err := r.openPipes()
+	err := r.openPipes()
 	if err == nil {
-		err = r.cmd.Start()
+		r.proc, err = c.Start(ctx, &c, r.files)
 	}
-	for _, f := range theirs {
-		f.Close()
-	}
+	closeAll(r.files)
 	if err != nil {
 		r.closePipes()
 		return nil, err
 	}
 	go func() {
-		awaitExit(r.cmd.Process)
+		r.proc.Await()
 		close(r.exited)
 	}()
 	return r, nil
@@ -120,37 +146,40 @@ func start(c Command) (*run, error) {
 
 // openPipes connects the streams and starts those who serve our ends. Pipes of
 // our own, since exec.Cmd would wait for every process that inherited them.
-func (r *run) openPipes() (theirs []*os.File, err error) {
-	for _, s := range []struct {
-		w    io.Writer
-		slot *io.Writer
-	}{{r.Stdout, &r.cmd.Stdout}, {r.Stderr, &r.cmd.Stderr}} {
+func (r *run) openPipes() error {
+	r.files = append([]*os.File{nil, nil, nil}, r.Files...)
+	writers := []io.Writer{r.Stdout, r.Stderr}
+	if r.Result != nil {
+		r.files = append([]*os.File{nil, nil, nil, nil}, r.Files...)
+		writers = append(writers, r.Result)
+	}
+	defer func() {
+		go func() {
+			r.reader.Wait()
+			close(r.output)
+		}()
+	}()
+	for i, w := range writers {
 		in, out, err := os.Pipe()
 		if err != nil {
-			return theirs, fmt.Errorf("make a pipe: %w", err)
+			return fmt.Errorf("make a pipe: %w", err)
 		}
-		theirs, r.pipes = append(theirs, out), append(r.pipes, in)
-		*s.slot = out
-		r.reader.Go(func() { drain(s.w, in) })
+		r.files[i+1], r.pipes = out, append(r.pipes, in)
+		r.reader.Go(func() { drain(w, in) })
 	}
-	go func() {
-		r.reader.Wait()
-		close(r.output)
-	}()
 	if r.Stdin == nil {
-		return theirs, nil
+		return nil
 	}
 	in, out, err := os.Pipe()
 	if err != nil {
-		return theirs, fmt.Errorf("make a pipe: %w", err)
+		return fmt.Errorf("make a pipe: %w", err)
 	}
-	theirs, r.pipes = append(theirs, in), append(r.pipes, out)
-	r.cmd.Stdin = in
+	r.files[0], r.pipes = in, append(r.pipes, out)
 	go func() {
 		out.Write(r.Stdin) // a program that does not read is no error
 		out.Close()
 	}()
-	return theirs, nil
+	return nil
 }
 
 func drain(w io.Writer, in *os.File) {
@@ -162,6 +191,14 @@ func drain(w io.Writer, in *os.File) {
 		}
 		if err != nil {
 			return
+		}
+	}
+}
+
+func closeAll(files []*os.File) {
+	for _, f := range files {
+		if f != nil {
+			f.Close()
 		}
 	}
 }
@@ -195,7 +232,7 @@ func (r *run) await(ctx context.Context) (stopped bool, err error) {
 // stop ends the program and its descendants. The program is not reaped before,
 // so that its number still means it.
 func (r *run) stop() error {
-	g := &group{leader: r.cmd.Process.Pid, marker: r.Marker, refused: r.elevated}
+	g := &group{leader: r.proc.Pid(), marker: r.Marker, refused: r.elevated}
 	g.signal(syscall.SIGTERM)
 	if !g.gone(r.Grace) {
 		for end := time.Now().Add(killLimit); ; {
@@ -233,17 +270,4 @@ func (r *run) elevated(sig syscall.Signal, pids []string) {
 	kill := exec.CommandContext(ctx, args[0], args[1:]...)
 	kill.Stdin = bytes.NewReader(r.ElevateInput)
 	_ = kill.Run()
-}
-
-// reap returns the exit code.
-func (r *run) reap() (int, error) {
-	err := r.cmd.Wait()
-	var failed *exec.ExitError
-	if err != nil && !errors.As(err, &failed) {
-		return 0, fmt.Errorf("wait for process %d: %w", r.cmd.Process.Pid, err)
-	}
-	if ws, ok := r.cmd.ProcessState.Sys().(syscall.WaitStatus); ok && ws.Signaled() {
-		return -int(ws.Signal()), nil
-	}
-	return r.cmd.ProcessState.ExitCode(), nil
 }

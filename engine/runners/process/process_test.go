@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -39,6 +40,26 @@ func TestStdin(t *testing.T) {
 				t.Errorf("%+v %v, %d bytes", exit, err, out.Len())
 			}
 		})
+	}
+}
+
+// A program gets its result channel and further files behind its streams.
+func TestFurtherFiles(t *testing.T) {
+	mine, theirs, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer mine.Close()
+	var out, result bytes.Buffer
+	exit, err := Run(t.Context(), Command{
+		Args:   []string{"/bin/sh", "-c", "echo printed; echo result >&3; echo further >&4"},
+		Stdout: &out, Result: &result, Files: []*os.File{theirs},
+	})
+	if err != nil || exit != (Exit{}) || out.String() != "printed\n" || result.String() != "result\n" {
+		t.Errorf("%+v %v, printed %q, result %q", exit, err, &out, &result)
+	}
+	if further, err := io.ReadAll(mine); err != nil || string(further) != "further\n" {
+		t.Errorf("%q %v", further, err)
 	}
 }
 

@@ -40,48 +40,20 @@ func (s *Script) Run(ctx context.Context, job runners.Job) (runners.Outcome, err
 	if err != nil {
 		return runners.Failure(err.Error()), nil
 	}
-	path, done, err := entryPoint(ctx, job)
+	entry, err := content.Locate(ctx, job)
 	if err != nil {
 		return runners.Failure(err.Error()), nil
 	}
 	defer func() {
-		if err := done(); err != nil { // the script has run all the same
+		if err := entry.Close(); err != nil { // the script has run all the same
 			job.Output(runners.Stderr, []byte(err.Error()+"\n"))
 		}
 	}()
-	program, err := interpret(path, s.options.Shell)
+	program, err := interpret(entry.Path, s.options.Shell)
 	if err != nil {
 		return runners.Failure(fmt.Sprintf("script of action %s: %v", job.Action.Ref, err)), nil
 	}
 	return run(ctx, job, set, append(program, job.ScriptArgs...), s.options)
-}
-
-// entryPoint finds the script. done removes what was made for it.
-func entryPoint(ctx context.Context, job runners.Job) (path string, done func() error, err error) {
-	done = func() error { return nil }
-	revision, err := runners.TextParam(job.Runner, "content_version")
-	if err != nil {
-		return "", done, err
-	}
-	keep, err := runners.BoolParam(job.Runner, "debug", false)
-	if err != nil {
-		return "", done, err
-	}
-	if revision == "" {
-		path, err = content.EntryPoint(job.Action)
-		return path, done, err
-	}
-	tree, err := content.Checkout(ctx, job.Action.Dir, revision)
-	if err != nil {
-		return "", done, err
-	}
-	if !keep {
-		done = tree.Remove
-	}
-	if path, err = tree.EntryPoint(job.Action); err != nil {
-		return "", done, errors.Join(err, done())
-	}
-	return path, done, nil
 }
 
 // interpret returns what runs the file: itself when it can be executed, else

@@ -9,14 +9,11 @@ package shell
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"os/exec"
-	"strings"
 	"time"
 
 	"petrel/engine"
-	"petrel/engine/expression/value"
 	"petrel/engine/runners"
 	"petrel/engine/runners/output"
 	"petrel/engine/runners/process"
@@ -47,12 +44,7 @@ func (o Options) withDefaults() Options {
 		}
 	}
 	if o.Environ == nil {
-		o.Environ = []string{}
-		for _, e := range os.Environ() {
-			if !strings.HasPrefix(e, "PETREL_") {
-				o.Environ = append(o.Environ, e)
-			}
-		}
+		o.Environ = runners.InheritedEnvironment()
 	}
 	return o
 }
@@ -80,44 +72,11 @@ func readSettings(job runners.Job, o Options) (s settings, err error) {
 	if err != nil {
 		return s, err
 	}
-	if s.env, s.marker, err = environment(o.Environ, env, job); err != nil {
+	if s.env, s.marker, err = runners.Environment(o.Environ, env, job); err != nil {
 		return s, err
 	}
 	s.sudo, err = readSudo(job.Runner)
 	return s, err
-}
-
-// environment joins the inherited environment, that of the action and, stronger
-// than both, the variables of the execution. The marker is the entry that only
-// processes of this execution have.
-func environment(inherited []string, own *value.Dict, job runners.Job) (env []string, marker string, err error) {
-	env = append(env, inherited...)
-	for k, v := range own.All() {
-		name := value.Str(k)
-		if name == "" || strings.ContainsAny(name, "=\x00") {
-			return nil, "", fmt.Errorf("parameter env: %q cannot be the name of a variable", name)
-		}
-		if v == nil {
-			continue
-		}
-		text := value.Str(v)
-		if strings.Contains(text, "\x00") {
-			return nil, "", fmt.Errorf("parameter env: the value of %s contains a zero byte", name)
-		}
-		env = append(env, name+"="+text)
-	}
-	env = append(env, job.Env...)
-	const id = "ST2_ACTION_EXECUTION_ID="
-	for _, e := range job.Env {
-		if strings.HasPrefix(e, id) && e != id {
-			return env, e, nil
-		}
-	}
-	if job.Execution == nil || job.Execution.ID == "" {
-		return env, "", nil
-	}
-	marker = id + job.Execution.ID
-	return append(env, marker), marker, nil
 }
 
 // run runs a program to its end and says how the action ended.

@@ -1,0 +1,96 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"petrel/bot/server"
+	"petrel/config"
+)
+
+func (a *app) nodeCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "node", Short: "Look at the processes that share the work",
+		Args: func(_ *cobra.Command, args []string) error { return noSuchCommand(args) },
+	}
+	var asJSON bool
+	list := &cobra.Command{
+		Use:   "list",
+		Short: "List the processes that run on this store, by asking the server at http.listen",
+		Args:  exactArgs(0, ""),
+		RunE:  func(cmd *cobra.Command, _ []string) error { return a.listNodes(cmd.Context(), asJSON) },
+	}
+	list.Flags().BoolVarP(&asJSON, "json", "j", false, "print JSON")
+	cmd.AddCommand(list)
+	return cmd
+}
+
+func (a *app) listNodes(ctx context.Context, asJSON bool) error {
+	cfg, err := a.load(nil)
+	if err != nil {
+		return err
+	}
+	body, err := get(ctx, cfg, "/api/v1/nodes")
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		_, err := a.out.Write(body)
+		return err
+	}
+	var nodes []server.Node
+	if err := json.Unmarshal(body, &nodes); err != nil {
+		return fmt.Errorf("the server's answer is no list of nodes: %w", err)
+	}
+	slices.SortFunc(nodes, func(a, b server.Node) int { return strings.Compare(a.Name, b.Name) })
+	now := time.Now()
+	w := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "NAME\tSTATE\tHOST\tPID\tROLES\tSTARTED\tSEEN")
+	for _, n := range nodes {
+		state := "alive"
+		if !n.Alive(now) {
+			state = "silent"
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%s\t%s\t%s ago\n", n.Name, state, n.Host, n.PID, n.Roles,
+			n.Started.Local().Format(time.DateTime), now.Sub(n.Seen).Round(time.Second))
+	}
+	return w.Flush()
+}
+
+// maxAnswer bounds an answer of the server, in bytes.
+const maxAnswer = 64 << 20
+
+// get asks the server that the configuration names.
+func get(ctx context.Context, cfg *config.Config, path string) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+cfg.HTTP.Listen+path, nil)
+	if err != nil {
+		return nil, err
+	}
+	if token := cfg.HTTP.Token.Reveal(); token != "" {
+		req.Header.Set("X-Auth-Token", token)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return nil, fmt.Errorf("no server answers at %s (is it running? is http.listen the same?): %w", cfg.HTTP.Listen, err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	if err != nil {
+		return nil, fmt.Errorf("read the server's answer: %w", err)
+	}
+	if resp.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("the server answered %s: %s", resp.Status, strings.TrimSpace(string(body)))
+	}
+	return body, nil
+}

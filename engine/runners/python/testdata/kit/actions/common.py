@@ -1,0 +1,6 @@
+import kitcommon
+
+
+class Common:
+    def run(self):
+        return kitcommon.WORD

@@ -1,0 +1,6 @@
+import no_such_module
+
+
+class Missing:
+    def run(self):
+        return 1

@@ -1,0 +1,3 @@
+from st2common.exceptions import StackStormBaseException, StackStormPluginException
+
+__all__ = ["StackStormBaseException", "StackStormPluginException"]

@@ -1,0 +1,200 @@
+//go:build unix
+
+// Package virtualenv makes the virtualenvs of packs: a Python environment a
+// pack, with what its requirements.txt names. It knows folders and pip, not what
+// packs are for.
+package virtualenv
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// Options say how virtualenvs are made. Dir must be set.
+type Options struct {
+	Dir         string // holds a virtualenv a pack, in a folder of its name
+	Interpreter string // makes them; default: python3
+	// FindLinks are folders or pages with packages, for pip; with NoIndex it
+	// looks nowhere else.
+	FindLinks []string
+	NoIndex   bool
+	// Update keeps a virtualenv that is there and brings it up to date; else
+	// it is made anew.
+	Update bool
+	// Progress gets what is done, and what pip says. Default: nowhere.
+	Progress io.Writer
+}
+
+// Pack is what a virtualenv is made for.
+type Pack struct{ Ref, Dir string }
+
+// Result says what Setup did for a pack.
+type Result struct {
+	Needed bool   // false: the pack needs no virtualenv, none was made
+	Path   string // of the virtualenv
+	// Implied are libraries that the pack imports without naming them in
+	// requirements.txt, because StackStorm brought them along.
+	Implied []string
+}
+
+// stopGrace is how long pip has to end when it is told to.
+const stopGrace = 5 * time.Second
+
+// Setup makes the virtualenv of a pack. When that fails, the one that was there
+// before is there again. One pack is set up once at a time on a machine.
+func Setup(ctx context.Context, o Options, p Pack) (Result, error) {
+	if o.Interpreter == "" {
+		o.Interpreter = "python3"
+	}
+	if o.Progress == nil {
+		o.Progress = io.Discard
+	}
+	needs, err := needsOf(p.Dir)
+	if err != nil {
+		return Result{}, fmt.Errorf("requirements of pack %s: %w", p.Ref, err)
+	}
+	dir, err := filepath.Abs(o.Dir)
+	if err != nil {
+		return Result{}, fmt.Errorf("folder of virtualenvs: %w", err)
+	}
+	r := Result{Needed: needs.file != "" || len(needs.implied) > 0, Path: filepath.Join(dir, p.Ref), Implied: needs.implied}
+	if !r.Needed {
+		return r, nil
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return r, fmt.Errorf("folder of virtualenvs: %w", err)
+	}
+	unlock, err := lock(filepath.Join(dir, "."+p.Ref+".lock"))
+	if err != nil {
+		return r, fmt.Errorf("virtualenv of pack %s: %w", p.Ref, err)
+	}
+	defer unlock()
+	if err := o.replace(ctx, r.Path, needs); err != nil {
+		return r, fmt.Errorf("virtualenv of pack %s: %w", p.Ref, err)
+	}
+	return r, nil
+}
+
+// replace makes the virtualenv in its place, since it cannot be moved later.
+func (o Options) replace(ctx context.Context, path string, needs needs) error {
+	if o.Update && exists(filepath.Join(path, "bin", "python")) {
+		return o.install(ctx, path, needs, "--upgrade")
+	}
+	before := filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".before")
+	if exists(before) && !exists(path) { // a set-up was killed
+		if err := os.Rename(before, path); err != nil {
+			return err
+		}
+	}
+	if err := os.RemoveAll(before); err != nil {
+		return err
+	}
+	if err := os.Rename(path, before); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	err := o.run(ctx, o.Interpreter, "-m", "venv", path)
+	if err == nil {
+		err = o.install(ctx, path, needs)
+	}
+	if err == nil {
+		return os.RemoveAll(before)
+	}
+	if removeErr := os.RemoveAll(path); removeErr != nil {
+		return errors.Join(err, removeErr)
+	}
+	if renameErr := os.Rename(before, path); renameErr != nil && !errors.Is(renameErr, fs.ErrNotExist) {
+		err = errors.Join(err, renameErr)
+	}
+	return err
+}
+
+// install runs pip.
+func (o Options) install(ctx context.Context, path string, needs needs, more ...string) error {
+	args := []string{"-m", "pip", "install", "--disable-pip-version-check", "--no-input"}
+	args = append(args, more...)
+	if o.NoIndex {
+		args = append(args, "--no-index")
+	}
+	for _, place := range o.FindLinks {
+		if !strings.Contains(place, "://") {
+			abs, err := filepath.Abs(place)
+			if err != nil {
+				return err
+			}
+			place = abs
+		}
+		args = append(args, "--find-links", place)
+	}
+	if needs.file != "" {
+		args = append(args, "-r", needs.file)
+	}
+	return o.run(ctx, filepath.Join(path, "bin", "python"), append(args, needs.implied...)...)
+}
+
+// run runs a program and shows what it says.
+func (o Options) run(ctx context.Context, program string, args ...string) error {
+	var last tail
+	cmd := exec.CommandContext(ctx, program, args...)
+	cmd.Stdout = io.MultiWriter(o.Progress, &last)
+	cmd.Stderr = cmd.Stdout
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+	cmd.WaitDelay = stopGrace
+	for _, e := range os.Environ() {
+		name, _, _ := strings.Cut(e, "=")
+		if name != "PYTHONPATH" && name != "PYTHONHOME" && name != "VIRTUAL_ENV" && !strings.HasPrefix(name, "PETREL_") {
+			cmd.Env = append(cmd.Env, e)
+		}
+	}
+	err := cmd.Run()
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if err != nil {
+		return fmt.Errorf("%s %s: %w\n%s", program, strings.Join(args, " "), err, last.lines(8))
+	}
+	return nil
+}
+
+// lock waits until nobody else works on a pack.
+func lock(path string) (unlock func(), err error) {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
+	if err != nil {
+		return nil, err
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX); err != nil {
+		f.Close()
+		return nil, fmt.Errorf("lock %s: %w", path, err)
+	}
+	return func() { f.Close() }, nil
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
+// tail keeps the end of what is written.
+type tail struct{ text []byte }
+
+// Write implements io.Writer.
+func (t *tail) Write(p []byte) (int, error) {
+	t.text = append(t.text, p...)
+	if extra := len(t.text) - 8<<10; extra > 0 {
+		t.text = t.text[extra:]
+	}
+	return len(p), nil
+}
+
+func (t *tail) lines(n int) string {
+	all := strings.Split(strings.TrimSpace(string(t.text)), "\n")
+	return strings.Join(all[max(0, len(all)-n):], "\n")
+}
