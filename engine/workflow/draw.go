@@ -2,6 +2,7 @@ package workflow
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -17,9 +18,10 @@ func (g *Graph) Tree(statuses Statuses) string {
 	var walk func(n *Node, indent string)
 	walk = func(n *Node, indent string) {
 		drawn[n.Name] = true
-		for i, e := range n.Out {
+		out := n.drawn()
+		for i, e := range out {
 			branch, under := "├─ ", "│  "
-			if i == len(n.Out)-1 {
+			if i == len(out)-1 {
 				branch, under = "└─ ", "   "
 			}
 			to := g.Nodes[e.To]
@@ -38,6 +40,11 @@ func (g *Graph) Tree(statuses Statuses) string {
 		walk(n, "")
 	}
 	return b.String()
+}
+
+// drawn lists the edges of a node but those to continue, which lead nowhere.
+func (n *Node) drawn() []*Edge {
+	return slices.DeleteFunc(slices.Clone(n.Out), func(e *Edge) bool { return e.To == CommandContinue })
 }
 
 // label is the condition of an edge for people.
@@ -98,6 +105,9 @@ func (g *Graph) Mermaid(statuses Statuses) string {
 	ids := map[string]string{}
 	for i, name := range g.Order {
 		n := g.Nodes[name]
+		if name == CommandContinue {
+			continue
+		}
 		ids[name] = "n" + strconv.Itoa(i)
 		text := escapeMermaid(strings.Join(append([]string{name}, n.notes()...), "\n"))
 		open, shut := `["`, `"]`
@@ -109,7 +119,7 @@ func (g *Graph) Mermaid(statuses Statuses) string {
 		b.WriteString("  " + ids[name] + open + text + shut + "\n")
 	}
 	for _, name := range g.Order {
-		for _, e := range g.Nodes[name].Out {
+		for _, e := range g.Nodes[name].drawn() {
 			arrow := " --> "
 			if e.When != "" {
 				arrow = ` -->|"` + escapeMermaid(e.label()) + `"| `
@@ -121,7 +131,7 @@ func (g *Graph) Mermaid(statuses Statuses) string {
 		return b.String()
 	}
 	for _, name := range g.Order {
-		if s := statuses(name); s != "" && s != Unset {
+		if s := statuses(name); s != "" && s != Unset && ids[name] != "" {
 			b.WriteString("  class " + ids[name] + " " + string(s) + "\n")
 		}
 	}

@@ -39,6 +39,11 @@ func Simulate(ctx context.Context, o Options, start Start) (*Simulation, []Next,
 	if err != nil {
 		return nil, nil, err
 	}
+	return Play(ctx, c)
+}
+
+// Play is Simulate for a workflow that is new but has not been started.
+func Play(ctx context.Context, c *Conductor) (*Simulation, []Next, error) {
 	s := &Simulation{c, map[string][]any{}}
 	if !c.Status().Completed() {
 		if err := c.Request(ctx, engine.Running); err != nil {
