@@ -33,6 +33,7 @@ var allowed = map[string][]string{
 	"engine/rules":                {"engine", "engine/expression/...", "engine/params"},
 	"engine/runners":              {"engine", "engine/expression/...", "engine/params", "engine/runners/..."},
 	"engine/sensors":              {"engine", "engine/expression/...", "engine/sensors/..."},
+	"engine/workflow":             {"engine", "engine/expression/...", "engine/params", "engine/workflow/..."},
 	"engine/pipeline":             {"engine", "engine/...", "store"},
 	"aliases":                     {"engine", "engine/expression/..."},
 	"packs":                       {"aliases", "engine", "engine/params", "store", "packs/..."},

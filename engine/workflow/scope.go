@@ -52,6 +52,9 @@ func (s *scope) assign(name string, v any) {
 // evaluate renders a value at this place.
 func (s *scope) evaluate(ctx context.Context, v any) (any, error) {
 	out, err := s.c.evaluator.Orquesta(ctx, v, expression.OrquestaScope{Workflow: s})
+	if err != nil && ctx.Err() != nil && s.c.parts.fault == nil {
+		s.c.parts.fault = ctx.Err() // the caller has given up; the workflow has not failed
+	}
 	if s.c.parts.fault != nil {
 		return nil, s.c.parts.fault
 	}

@@ -1,7 +1,9 @@
 package workflow
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -254,5 +256,19 @@ func TestFail(t *testing.T) {
 	want := "{'output': None, 'errors': [{'type': 'error', 'message': 'ActionNotFound: there is no action x.y', 'task_id': 'a', 'route': 0}]}"
 	if value.Repr(result) != want {
 		t.Errorf("got %s, want %s", value.Repr(result), want)
+	}
+}
+
+// TestGivenUp checks that a caller who gives up does not fail the workflow.
+func TestGivenUp(t *testing.T) {
+	_, p := trace(t, "tasks: {a: {action: x.y, next: [{when: '<% range(100000).select($ * 2).len() > 0 %>', do: b}]}, b: {action: x.y}}", "a/0 running")
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	err := p.c.Update(ctx, Event{Task: "a", Status: engine.Succeeded})
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+	if _, err := p.c.Changes(); err == nil {
+		t.Error("there are changes to store")
 	}
 }
