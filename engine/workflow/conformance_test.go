@@ -3,7 +3,6 @@ package workflow
 import (
 	"bufio"
 	"bytes"
-	"context"
 	"encoding/json"
 	"os"
 	"path/filepath"
@@ -11,7 +10,6 @@ import (
 	"strings"
 	"testing"
 
-	"petrel/engine"
 	"petrel/engine/expression"
 	"petrel/engine/expression/value"
 )
@@ -19,12 +17,12 @@ import (
 // conformanceCase is a workflow with a script of events and what the reference did
 // with it.
 type conformanceCase struct {
-	Name        string `json:"name"`
-	YAML        string `json:"workflow_yaml"`
-	Inputs      any    `json:"inputs"`
-	Context     any    `json:"context"`
-	InspectOnly bool   `json:"inspect_only"`
-	Script      []step `json:"script"`
+	Name        string     `json:"name"`
+	YAML        string     `json:"workflow_yaml"`
+	Inputs      any        `json:"inputs"`
+	Context     any        `json:"context"`
+	InspectOnly bool       `json:"inspect_only"`
+	Script      []scripted `json:"script"`
 	Expect      struct {
 		Inspect     map[string][]map[string]any `json:"inspect_errors"`
 		Instantiate any                         `json:"instantiate_error"`
@@ -39,14 +37,21 @@ type conformanceCase struct {
 	} `json:"expect"`
 }
 
-type step struct {
-	Task    string          `json:"task"`
-	Route   int             `json:"route"`
-	Item    *int            `json:"item"`
-	Status  Status          `json:"status"`
-	Result  json.RawMessage `json:"result"`
-	Request Status          `json:"request"`
-	Rerun   json.RawMessage `json:"rerun"`
+// scripted is a step in which "rerun": null asks for a rerun too.
+type scripted struct{ Step }
+
+func (s *scripted) UnmarshalJSON(b []byte) error {
+	var keys map[string]json.RawMessage
+	if err := json.Unmarshal(b, &keys); err != nil {
+		return err
+	}
+	if err := json.Unmarshal(b, &s.Step); err != nil {
+		return err
+	}
+	if _, ok := keys["rerun"]; ok && s.Rerun == nil {
+		s.Rerun = &[]StepRerun{}
+	}
+	return nil
 }
 
 // TestConformance runs the cases of the reference. There is none that is answered
@@ -130,24 +135,12 @@ func (cc *conformanceCase) run(t *testing.T) {
 	if cc.InspectOnly {
 		return
 	}
-	p := &player{t: t, options: Options{Definition: def, Evaluator: renderer}, results: map[string][]any{}}
-	start := Start{Input: dict(t, cc.Inputs), Parent: dict(t, cc.Context)}
-	c, err := New(context.Background(), p.options, start)
-	if err != nil {
-		t.Fatal(err)
-	}
-	p.c = c
-	if !c.Status().Completed() {
-		if err := c.Request(context.Background(), engine.Running); err != nil {
-			t.Fatal(err)
-		}
-	}
-	p.settle()
+	p := &player{t: t, options: Options{Definition: def, Evaluator: renderer}}
+	p.begin(Start{Input: dict(t, cc.Inputs), Parent: dict(t, cc.Context)})
 	cc.checkStep(p, 0, nil, nil)
 	for i, s := range cc.Script {
-		err := p.step(s)
-		p.settle()
-		cc.checkStep(p, i+1, &s, err)
+		err := p.step(s.Step)
+		cc.checkStep(p, i+1, &s.Step, err)
 	}
 	cc.checkEnd(p)
 }
@@ -157,65 +150,33 @@ func (cc *conformanceCase) run(t *testing.T) {
 type player struct {
 	t       *testing.T
 	options Options
-	c       *Conductor
+	c       *Simulation
 	state   State
 	next    []Next
-	results map[string][]any
 }
 
-func (p *player) step(s step) error {
-	ctx := context.Background()
-	switch {
-	case s.Rerun != nil && s.Task == "" && s.Request == "":
-		var tasks []struct {
-			ID    string `json:"task_id"`
-			Route int    `json:"route"`
-			Reset bool   `json:"reset_items"`
-		}
-		if err := json.Unmarshal(s.Rerun, &tasks); err != nil {
-			p.t.Fatal(err)
-		}
-		var reruns []Rerun
-		for _, r := range tasks {
-			reruns = append(reruns, Rerun{r.ID, r.Route, r.Reset})
-		}
-		return p.c.Rerun(ctx, reruns)
-	case s.Request != "":
-		return p.c.Request(ctx, s.Request)
-	}
-	ev := Event{Task: s.Task, Route: s.Route, Item: s.Item, Status: s.Status, Result: s.Result}
-	if s.Item != nil {
-		key := runKey(s.Task, s.Route)
-		ev.Items = func() ([]any, error) { return p.results[key], nil }
-		for len(p.results[key]) <= *s.Item {
-			p.results[key] = append(p.results[key], nil)
-		}
-		p.results[key][*s.Item] = s.Result
-	}
-	return p.c.Update(ctx, ev)
-}
-
-// settle advances and reopens the conductor from JSON.
-func (p *player) settle() {
+func (p *player) begin(start Start) {
 	p.t.Helper()
-	ctx := context.Background()
-	if err := p.c.Finish(ctx); err != nil {
+	var err error
+	if p.c, p.next, err = Simulate(p.t.Context(), p.options, start); err != nil {
 		p.t.Fatal(err)
 	}
-	next, err := p.c.Advance(ctx)
+	p.reopen()
+}
+
+// step plays a step and gives why it was refused.
+func (p *player) step(s Step) error {
+	p.t.Helper()
+	next, refused, err := p.c.Do(p.t.Context(), s)
 	if err != nil {
 		p.t.Fatal(err)
 	}
 	p.next = next
-	for _, n := range next {
-		if n.Itemized && n.ItemsCount > 0 {
-			key := runKey(n.Task, n.Route)
-			if len(n.Actions) > 0 && *n.Actions[0].Item == 0 {
-				p.results[key] = make([]any, n.ItemsCount)
-			}
-		}
-	}
 	p.reopen()
+	if refused != nil {
+		return refused
+	}
+	return nil
 }
 
 func (p *player) reopen() {
@@ -236,12 +197,12 @@ func (p *player) reopen() {
 	if err := json.Unmarshal(text, &again); err != nil {
 		p.t.Fatal(err)
 	}
-	if p.c, err = Open(p.options, again.Load); err != nil {
+	if p.c.Conductor, err = Open(p.options, again.Load); err != nil {
 		p.t.Fatal(err)
 	}
 }
 
-func (cc *conformanceCase) checkStep(p *player, i int, s *step, err error) {
+func (cc *conformanceCase) checkStep(p *player, i int, s *Step, err error) {
 	t := p.t
 	t.Helper()
 	if i < len(cc.Expect.Raises) && (cc.Expect.Raises[i] != nil) != (err != nil) {
@@ -269,7 +230,7 @@ func (cc *conformanceCase) checkStep(p *player, i int, s *step, err error) {
 }
 
 // nextAsJSON spells a next task as the cases do.
-func nextAsJSON(t *testing.T, c *Conductor, n Next) map[string]any {
+func nextAsJSON(t *testing.T, c *Simulation, n Next) map[string]any {
 	t.Helper()
 	seen, err := c.Context(n.Task, n.Route)
 	if err != nil {

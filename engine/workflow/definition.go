@@ -20,6 +20,10 @@ type Definition struct {
 	Output      []Assignment
 	Tasks       map[string]*Task
 	Order       []string // the names of the tasks as the file orders them
+	// Start names the tasks to start with; nil: those that nothing leads to.
+	Start []string
+	// Flat: a task that several others lead to does not make a route for each.
+	Flat bool
 
 	doc      *value.Dict
 	lines    lines
@@ -118,6 +122,16 @@ func orText(file string) string {
 		return "the text"
 	}
 	return file
+}
+
+// Compose makes a definition that was not read from a file usable: after it the
+// definition must not be changed. It fails as [Definition.Graph] does.
+func (d *Definition) Compose() error {
+	if d.doc == nil {
+		d.doc, d.lines = value.NewDict(0), lines{}
+	}
+	d.graph, d.graphErr = d.compose()
+	return d.graphErr
 }
 
 // Document is the definition as its file has it: with the short forms, not evaluated.

@@ -117,3 +117,34 @@ tasks:
 		t.Errorf("c %+v, d %+v", c, g.Nodes["d"])
 	}
 }
+
+func TestInspectActions(t *testing.T) {
+	d, err := Parse("w.yaml", []byte(`tasks:
+  a: {action: echo}
+  b: {action: core.nope}
+  c:
+    action: core.echo
+    input:
+      mesage: hi
+  d: {action: core.echo, input: <% ctx(x) %>}
+  e: {action: "<% ctx(a) %>"}
+  f: {action: core.echo message=1}
+  g: {join: all}
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, p := range d.InspectActions(func(ref string) (ActionInput, bool) {
+		return ActionInput{Names: []string{"message", "times"}, Required: []string{"message"}}, ref == "core.echo"
+	}) {
+		got = append(got, p.String())
+	}
+	want := `w.yaml:2: tasks.a.action: The action reference "echo" is not formatted correctly.
+w.yaml:3: tasks.b.action: The action "core.nope" is not registered in the database.
+w.yaml:6: tasks.c.input: Action "core.echo" is missing required input "message".
+w.yaml:7: tasks.c.input.mesage: Action "core.echo" has unexpected input "mesage".`
+	if text := strings.Join(got, "\n"); text != want {
+		t.Errorf("got\n%s\nwant\n%s", text, want)
+	}
+}

@@ -79,8 +79,11 @@ func (d *Definition) inbound() map[string]int {
 	return n
 }
 
-// starts lists the tasks that no transition names, sorted.
+// starts lists the tasks to start with: those that no transition names, sorted.
 func (d *Definition) starts() []string {
+	if d.Start != nil {
+		return d.Start
+	}
 	in := d.inbound()
 	var out []string
 	for name := range d.Tasks {
@@ -106,7 +109,7 @@ func (d *Definition) compose() (*Graph, error) {
 	}
 	inbound := d.inbound()
 	add := func(name string) *Node {
-		n := &Node{Name: name, Command: isCommand(name), Split: inbound[name] > 1}
+		n := &Node{Name: name, Command: isCommand(name), Split: inbound[name] > 1 && !d.Flat}
 		if t := d.Tasks[name]; t != nil && !n.Command {
 			n.Task, n.Join, n.Retry = t, t.Join, t.Retry
 			n.Split = n.Split && t.Join == 0

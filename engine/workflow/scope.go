@@ -52,6 +52,9 @@ func (s *scope) assign(name string, v any) {
 // evaluate renders a value at this place.
 func (s *scope) evaluate(ctx context.Context, v any) (any, error) {
 	out, err := s.c.evaluator.Orquesta(ctx, v, expression.OrquestaScope{Workflow: s})
+	if err != nil && ctx.Err() != nil && s.c.parts.fault == nil {
+		s.c.parts.fault = ctx.Err() // the caller has given up; the workflow has not failed
+	}
 	if s.c.parts.fault != nil {
 		return nil, s.c.parts.fault
 	}
@@ -177,14 +180,17 @@ func (c *Conductor) nearest(task string, route int) *entry {
 // the expression that the message quotes.
 func errorName(err error) string {
 	text := err.Error()
-	at := strings.Index(text, "'")
-	if strings.HasPrefix(text, "There are unresolved") || at >= 0 && (strings.HasPrefix(text[at+1:], "{{") || strings.HasPrefix(text[at+1:], "{%")) {
+	if strings.HasPrefix(text, "There are unresolved variables") {
 		return "JinjaEvaluationException: "
 	}
-	if at >= 0 && strings.HasPrefix(text[at+1:], "<%") {
+	quoted, ok := strings.CutPrefix(text, "Unable to evaluate expression '")
+	switch {
+	case !ok:
+		return ""
+	case strings.HasPrefix(quoted, "<%"):
 		return "YaqlEvaluationException: "
 	}
-	return ""
+	return "JinjaEvaluationException: "
 }
 
 // typeError is a value of the wrong kind, in upstream's words.

@@ -1,7 +1,9 @@
 package workflow
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -26,42 +28,36 @@ func trace(t *testing.T, text, script string) (answer []string, p *player) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p = &player{t: t, options: Options{Definition: def, Evaluator: expression.New(expression.Options{})}, results: map[string][]any{}}
-	if p.c, err = New(t.Context(), p.options, Start{}); err != nil {
-		t.Fatal(err)
-	}
-	lines := append([]string{"! running"}, strings.Split(strings.TrimSpace(script), "\n")...)
-	for _, line := range lines {
-		line = strings.TrimSpace(line)
-		err := p.step(parseStep(t, line))
-		if err != nil {
+	p = &player{t: t, options: Options{Definition: def, Evaluator: expression.New(expression.Options{})}}
+	p.begin(Start{})
+	answer = append(answer, summary(p))
+	for line := range strings.SplitSeq(strings.TrimSpace(script), "\n") {
+		if err := p.step(parseStep(t, strings.TrimSpace(line))); err != nil {
 			answer = append(answer, "refused: "+err.Error())
 			continue
 		}
-		p.settle()
 		answer = append(answer, summary(p))
 	}
 	return answer, p
 }
 
-func parseStep(t *testing.T, line string) step {
+func parseStep(t *testing.T, line string) Step {
 	t.Helper()
 	word, rest, _ := strings.Cut(line, " ")
 	switch word {
 	case "!":
-		return step{Request: Status(rest)}
+		return Step{Request: Status(rest)}
 	case "rerun":
-		list := []map[string]any{}
+		list := []StepRerun{}
 		for _, name := range strings.Fields(rest) {
 			name, reset := strings.CutSuffix(name, "*")
 			task, route, _ := strings.Cut(name, "/")
 			n, _ := strconv.Atoi(route)
-			list = append(list, map[string]any{"task_id": task, "route": n, "reset_items": reset})
+			list = append(list, StepRerun{task, n, reset})
 		}
-		raw, _ := json.Marshal(list)
-		return step{Rerun: raw}
+		return Step{Rerun: &list}
 	}
-	var s step
+	var s Step
 	where, item, itemized := strings.Cut(word, "#")
 	task, route, _ := strings.Cut(where, "/")
 	s.Task = task
@@ -260,5 +256,19 @@ func TestFail(t *testing.T) {
 	want := "{'output': None, 'errors': [{'type': 'error', 'message': 'ActionNotFound: there is no action x.y', 'task_id': 'a', 'route': 0}]}"
 	if value.Repr(result) != want {
 		t.Errorf("got %s, want %s", value.Repr(result), want)
+	}
+}
+
+// TestGivenUp checks that a caller who gives up does not fail the workflow.
+func TestGivenUp(t *testing.T) {
+	_, p := trace(t, "tasks: {a: {action: x.y, next: [{when: '<% range(100000).select($ * 2).len() > 0 %>', do: b}]}, b: {action: x.y}}", "a/0 running")
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	err := p.c.Update(ctx, Event{Task: "a", Status: engine.Succeeded})
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+	if _, err := p.c.Changes(); err == nil {
+		t.Error("there are changes to store")
 	}
 }
