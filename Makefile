@@ -4,7 +4,7 @@ FUZZTIME ?= 30s
 LDFLAGS  := -s -w
 
 .DEFAULT_GOAL := help
-.PHONY: run build test race lint fuzz bench chaos help tools
+.PHONY: run build test race lint fuzz bench gobench chaos help tools
 CHAOSTIME ?= 10m
 
 help: ## Say what there is
@@ -32,7 +32,10 @@ fuzz: ## Fuzz every target for FUZZTIME
 	    echo "== $$name in $$(dirname $$f)"; $(GO) test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) $$(dirname $$f); \
 	  done; done
 
-bench: ## Run the benchmarks
+bench: tools build ## Measure Petrel beside the bare limits of this machine; prints one JSON
+	@./tests/bench.sh
+
+gobench: ## Run the benchmarks of the packages
 	$(GO) test -run '^$$' -bench . -benchmem ./...
 
 chaos: tools ## Put deployments under load and attack for CHAOSTIME each

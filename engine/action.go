@@ -32,4 +32,6 @@ type Runner struct {
 	Enabled     bool            `json:"enabled"`
 	Parameters  json.RawMessage `json:"runner_parameters"` // object: name -> schema
 	OutputKey   string          `json:"output_key,omitempty"`
+	// Quick: its actions take no time and no process, so more may run at once.
+	Quick bool `json:"-"`
 }

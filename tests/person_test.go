@@ -77,12 +77,14 @@ func (a *person) converse(conn net.Conn) {
 		a.write(r)
 	}
 	a.mu.Unlock()
-	lines := bufio.NewScanner(conn)
-	lines.Buffer(nil, 64<<20)
-	for lines.Scan() {
+	for lines := bufio.NewReader(conn); ; {
+		line, err := lines.ReadBytes('\n')
+		if err != nil {
+			return // perhaps in the middle of a frame
+		}
 		var f terminal.Frame
-		if err := json.Unmarshal(lines.Bytes(), &f); err != nil {
-			a.t.Errorf("unreadable frame %q: %v", lines.Text(), err)
+		if err := json.Unmarshal(line, &f); err != nil {
+			a.t.Errorf("unreadable frame %.200q: %v", line, err)
 			return
 		}
 		a.heed(f)

@@ -200,6 +200,16 @@ func (p *petrel) write(body string, elem ...string) {
 	}
 }
 
+// read returns a file of the installation's folder.
+func (p *petrel) read(elem ...string) string {
+	p.t.Helper()
+	body, err := os.ReadFile(p.file(elem...))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return string(body)
+}
+
 // retry calls f until it succeeds or ctx ends.
 func retry(ctx context.Context, f func() error) error {
 	for pause := 5 * time.Millisecond; ; pause = min(2*pause, 200*time.Millisecond) {

@@ -24,7 +24,7 @@ var _ runners.Runner = (*PostMessage)(nil)
 // Spec implements runners.Runner.
 func (*PostMessage) Spec() engine.Runner {
 	return engine.Runner{
-		Name: "chat-post-message", Description: "Says something in a chat channel.", Enabled: true,
+		Name: "chat-post-message", Description: "Says something in a chat channel.", Enabled: true, Quick: true,
 		Parameters: json.RawMessage(`{"route":{"type":"string","default":"chatops","description":"Kept for StackStorm's sake; the channel decides."}}`),
 	}
 }

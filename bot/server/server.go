@@ -202,6 +202,12 @@ func (s *Server) HTTPAddr() string {
 	return s.httpListener.Addr().String()
 }
 
+// Store is the store that the server works on, for measuring.
+func (s *Server) Store() store.Backend { return s.store }
+
+// Service is what puts work in, for measuring.
+func (s *Server) Service() *pipeline.Service { return s.service }
+
 // checkReady reports why work cannot be taken now.
 func (s *Server) checkReady(ctx context.Context) error {
 	select {

@@ -180,7 +180,7 @@ func FuzzRenderer(f *testing.F) {
 		_, _ = r.Typed(ctx, s, Names{"a": vars})
 		_, _ = r.Mapping(ctx, value.DictOf("k", s, "l", value.NewList(s)), Names{"a": vars})
 		_, _ = r.Lenient(ctx, s, Names{"a": vars})
-		if took := time.Since(start); took > 8*time.Second {
+		if took := time.Since(start); took > 30*time.Second {
 			t.Errorf("took %v", took)
 		}
 	})

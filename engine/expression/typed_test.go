@@ -7,7 +7,7 @@ import (
 	"petrel/engine/expression/value"
 )
 
-func TestTyped(t *testing.T) {
+func TestTypedSensibly(t *testing.T) {
 	r := New(Options{Datastore: items{"system:color": "red", "system:num": "5"}})
 	names := Names{"trigger": parse(t, []byte(`{"n": 5, "s": "joe", "l": [1, {"a": null}], "b": true, "nul": null, "digits": "12"}`))}
 	tests := []struct{ pattern, want string }{

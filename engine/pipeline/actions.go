@@ -17,9 +17,14 @@ import (
 // maxInlineResult is the size in bytes above which a result is stored apart.
 const maxInlineResult = 64 << 10
 
-// recordLimit bounds how long the record of an ended action may take when the
-// program is stopping.
-const recordLimit = 5 * time.Second
+// How long it is tried to record the end of an action while the store cannot be
+// reached: the work is done, and would count as abandoned. A stopping program
+// has less time.
+const (
+	recordLimit     = 2 * time.Minute
+	recordLimitStop = 3 * time.Second
+	recordPause     = 250 * time.Millisecond
+)
 
 // handleAction is the second stage: it runs one execution and records how it
 // ended.
@@ -64,18 +69,18 @@ func (w *Workers) handleAction(ctx context.Context, item store.Item) error {
 		return err
 	}
 	e.Worker = w.node
-	ctx, forget := w.track(ctx, e.ID) // before it can be seen running, lest a cancel be missed
+	work, forget := w.track(ctx, e.ID) // before it can be seen running, lest a cancel be missed
 	defer forget()
 	var b store.Batch
 	if err := w.putExecution(&b, d); err != nil {
 		return err
 	}
-	if err := w.store.Commit(ctx, &b); err != nil {
+	if err := w.store.Commit(work, &b); err != nil {
 		return err
 	}
 	d.Rev++
-	outcome := w.run(ctx, runner, job)
-	if errors.Is(context.Cause(ctx), store.ErrLeaseLost) {
+	outcome := w.run(work, runner, job)
+	if errors.Is(context.Cause(work), store.ErrLeaseLost) {
 		return store.ErrLeaseLost // whoever holds it now decides
 	}
 	return w.complete(ctx, d, item, outcome)
@@ -145,8 +150,10 @@ func (w *Workers) run(ctx context.Context, runner runners.Runner, job runners.Jo
 // complete records how an execution ended and acknowledges its item. When the
 // record moved on meanwhile (somebody canceled it) it is read again.
 func (w *Workers) complete(ctx context.Context, d store.Doc[engine.Execution], item store.Item, o runners.Outcome) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordLimit)
+	work := ctx
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(work), recordLimit)
 	defer cancel()
+	defer context.AfterFunc(work, func() { time.AfterFunc(recordLimitStop, cancel) })()
 	for {
 		e := &d.Value
 		if e.Status == engine.Canceling {
@@ -172,7 +179,7 @@ func (w *Workers) complete(ctx context.Context, d store.Doc[engine.Execution], i
 			}
 		}
 		b.Acks = append(b.Acks, item)
-		err := w.store.Commit(ctx, &b)
+		err := w.commitSoon(ctx, &b)
 		if !errors.Is(err, store.ErrConflict) {
 			return err
 		}
@@ -181,6 +188,16 @@ func (w *Workers) complete(ctx context.Context, d store.Doc[engine.Execution], i
 		}
 		if d.Value.Status.Completed() {
 			return w.acknowledge(ctx, item)
+		}
+	}
+}
+
+// commitSoon commits a batch as soon as the store can take it.
+func (w *Workers) commitSoon(ctx context.Context, b *store.Batch) error {
+	for {
+		err := w.store.Commit(ctx, b)
+		if !errors.Is(err, store.ErrUnavailable) || !wait(ctx, recordPause) {
+			return err
 		}
 	}
 }

@@ -130,7 +130,7 @@ func (o *output) flush() {
 			return
 		}
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), recordLimit)
+	ctx, cancel := context.WithTimeout(context.Background(), recordLimitStop)
 	defer cancel()
 	if err := o.w.store.Commit(ctx, &b); err != nil {
 		o.w.log.Warn("output could not be recorded while the action runs", "execution_id", o.e.ID, "error", err)

@@ -88,7 +88,11 @@ func (w *Workers) stages() []*Stage {
 	}
 	if w.actions {
 		for _, spec := range w.runners.Specs() {
-			list = append(list, &Stage{Queue: QueueActions(spec.Name), Slots: w.slots, Handle: w.handleAction, Bury: w.buryAction})
+			slots := w.slots
+			if spec.Quick {
+				slots *= quickFactor
+			}
+			list = append(list, &Stage{Queue: QueueActions(spec.Name), Slots: slots, Handle: w.handleAction, Bury: w.buryAction})
 		}
 	}
 	return list
@@ -96,7 +100,10 @@ func (w *Workers) stages() []*Stage {
 
 // triggerSlots is how many instances are decided upon at once. Deciding takes
 // no time but that of the commit, which many can share.
-const triggerSlots = 16
+const triggerSlots = 64
+
+// quickFactor is how many times more actions of a quick runner may run at once.
+const quickFactor = 4
 
 // track makes the work of an execution cancelable until forget is called.
 func (w *Workers) track(ctx context.Context, id string) (_ context.Context, forget func()) {

@@ -34,15 +34,15 @@ type doubt struct {
 // try it again.
 const doubtKept = 10 * time.Minute
 
-// takeSlot returns the slot for a batch and its turn: the ones it had, when it is
-// in doubt.
-func (b *Backend) takeSlot(batch *store.Batch) (slot int, turn uint64) {
+// takeSlot returns the slot for a batch and its turn: the ones it had before, when
+// it is in doubt.
+func (b *Backend) takeSlot(batch *store.Batch) (slot int, turn uint64, before bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	s := &b.slots
 	if d, ok := s.doubt[batch]; ok {
 		delete(s.doubt, batch)
-		return d.slot, s.turns[d.slot]
+		return d.slot, s.turns[d.slot], true
 	}
 	for other, d := range s.doubt {
 		if time.Since(d.since) > doubtKept {
@@ -57,7 +57,18 @@ func (b *Backend) takeSlot(batch *store.Batch) (slot int, turn uint64) {
 	slot = s.free[len(s.free)-1]
 	s.free = s.free[:len(s.free)-1]
 	s.turns[slot]++
-	return slot, s.turns[slot]
+	return slot, s.turns[slot], false
+}
+
+// prolong is 1 now and then: when the server shall keep the memory of this node
+// for another hour.
+func (b *Backend) prolong() int {
+	now := time.Now().Unix()
+	last := b.prolonged.Load()
+	if now-last < 300 || !b.prolonged.CompareAndSwap(last, now) {
+		return 0
+	}
+	return 1
 }
 
 // leaveSlot frees the slot, unless its batch is in doubt.
@@ -83,8 +94,11 @@ func (b *Backend) Commit(ctx context.Context, batch *store.Batch) error {
 	if batch.Empty() {
 		return ctx.Err()
 	}
-	slot, turn := b.takeSlot(batch)
+	slot, turn, before := b.takeSlot(batch)
 	args := b.encode(batch, slot, turn)
+	if before {
+		args[againArg] = 1
+	}
 	reply, inDoubt, err := b.insist(ctx, args)
 	b.leaveSlot(slot, batch, inDoubt)
 	if err == nil {
@@ -117,6 +131,7 @@ func (b *Backend) insist(ctx context.Context, args []any) (reply any, inDoubt bo
 		case !inDoubt:
 			inDoubt, end = true, time.Now().Add(b.opts.InDoubt)
 		}
+		args[againArg] = 1
 		b.state.down(err)
 		select {
 		case <-time.After(pause):
@@ -131,11 +146,15 @@ func (b *Backend) insist(ctx context.Context, args []any) (reply any, inDoubt bo
 	}
 }
 
+// againArg is the place of the flag that makes the script look whether it has
+// carried the batch out before.
+const againArg = 3
+
 // encode writes a batch down for lua/commit.lua.
 func (b *Backend) encode(batch *store.Batch, slot int, turn uint64) []any {
 	args := make([]any, 0, 16+2*len(batch.Acks)+3*len(batch.Claims)+5*len(batch.Puts)+3*len(batch.Deletes)+
 		6*len(batch.Pushes)+2*len(batch.Blobs)+3*len(batch.Events))
-	args = append(args, b.node, "c"+strconv.Itoa(slot), turn)
+	args = append(args, b.node, "c"+strconv.Itoa(slot), turn, 0, b.prolong())
 	args = append(args, len(batch.Acks))
 	for _, it := range batch.Acks {
 		args = append(args, segment(it.Queue), it.Token)
@@ -161,7 +180,7 @@ func (b *Backend) encode(batch *store.Batch, slot int, turn uint64) []any {
 		if !p.At.IsZero() {
 			delay = max(0, p.At.Sub(now))
 		}
-		args = append(args, segment(p.Queue), p.ID, p.Lane, p.Group, millis(delay), pack(p.Body, zipFrom))
+		args = append(args, segment(p.Queue), p.ID, p.Lane, p.Group, millis(delay), packItem(p.Body))
 	}
 	args = append(args, len(batch.Blobs))
 	for i := range batch.Blobs {
@@ -237,6 +256,14 @@ func pack(body []byte, from int) []byte {
 		out = append(out, 'r')
 	}
 	return append(out, stored...)
+}
+
+// packItem leaves an empty body empty: most items have none.
+func packItem(body []byte) []byte {
+	if len(body) == 0 {
+		return nil
+	}
+	return pack(body, zipFrom)
 }
 
 func unpack(stored string) ([]byte, error) {

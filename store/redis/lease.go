@@ -158,7 +158,7 @@ func alike(a, b store.LeaseRequest) bool { return a.Holder == b.Holder && a.TTL 
 func (l *line) ask(r store.LeaseRequest) (items []store.Item, wait time.Duration, err error) {
 	nonce := newNode()[:12]
 	reply, err := l.b.run(context.Background(), leaseScript,
-		segment(r.Queue), r.Holder, r.Max, millis(r.TTL), l.b.node, l.seen, nonce)
+		segment(r.Queue), r.Holder, r.Max, millis(r.TTL), l.b.node, l.seen, nonce, l.b.prolong())
 	if err != nil {
 		return nil, 0, l.b.translate(err)
 	}
@@ -208,8 +208,10 @@ func parseLease(queue string, reply any) (items []store.Item, wait time.Duration
 			return bad()
 		}
 		it.Pushed = time.UnixMilli(at)
-		if it.Body, err = unpack(body); err != nil {
-			return nil, 0, fmt.Errorf("item %s of %s: %w", it.ID, queue, err)
+		if body != "" {
+			if it.Body, err = unpack(body); err != nil {
+				return nil, 0, fmt.Errorf("item %s of %s: %w", it.ID, queue, err)
+			}
 		}
 		items = append(items, it)
 	}

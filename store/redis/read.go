@@ -42,7 +42,7 @@ func (b *Backend) Get(ctx context.Context, collection, id string) (store.Record,
 	fail := func(err error) (store.Record, error) {
 		return store.Record{}, fmt.Errorf("get %s/%s: %w", collection, id, err)
 	}
-	raw, err := b.fetch(ctx, "hget", b.prefix+"b:"+segment(collection), id)
+	raw, err := b.fetch(ctx, "hget", b.prefix+"d:"+segment(collection), id)
 	if err != nil {
 		return fail(err)
 	}

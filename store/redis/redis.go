@@ -16,9 +16,11 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/logging"
 
 	"petrel/store"
 )
@@ -50,6 +52,8 @@ type Backend struct {
 	pipes  *pipes
 	bell   *bell
 	state  health
+
+	prolonged atomic.Int64 // see prolong
 
 	closing context.Context
 	close   context.CancelFunc
@@ -95,6 +99,7 @@ func Open(ctx context.Context, url string, opts Options) (*Backend, error) {
 		rdb: addr.client(clientOptions{}), ears: addr.client(clientOptions{blocking: true}),
 		lines: map[string]*line{},
 	}
+	logging.Disable() // go-redis's own, of the whole process; health says what it has to say
 	b.state.log, b.state.where = b.log, addr.String()
 	b.closing, b.close = context.WithCancel(context.Background())
 	b.pipes = newPipes(b.rdb, addr.waitReplicas)

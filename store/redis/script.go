@@ -18,9 +18,6 @@ type script struct {
 //go:embed lua/lib.lua
 var libText string
 
-//go:embed lua/lanes.lua
-var lanesText string
-
 //go:embed lua/commit.lua
 var commitText string
 
@@ -54,10 +51,10 @@ var sweepText string
 // The scripts; none of these variables is ever changed.
 var (
 	commitScript  = newScript("commit", commitText)
-	leaseScript   = newScript("lease", lanesText, leaseText)
+	leaseScript   = newScript("lease", leaseText)
 	extendScript  = newScript("extend", extendText)
 	releaseScript = newScript("release", releaseText)
-	statsScript   = newScript("stats", lanesText, statsText)
+	statsScript   = newScript("stats", statsText)
 	queryScript   = newScript("query", queryText)
 	eventsScript  = newScript("events", eventsText)
 	lockScript    = newScript("lock", lockText)
@@ -72,11 +69,8 @@ func allScripts() []*script {
 	}
 }
 
-func newScript(name string, parts ...string) *script {
-	text := libText
-	for _, p := range parts {
-		text += p
-	}
+func newScript(name, body string) *script {
+	text := libText + body
 	sum := sha1.Sum([]byte(text)) // the server's own choice, no secret depends on it
 	return &script{name: name, text: text, sha: hex.EncodeToString(sum[:])}
 }

@@ -48,7 +48,7 @@ func FuzzTemplate(f *testing.F) {
 				t.Errorf("%d bytes, %v", len(out), err)
 			}
 		}
-		if took := time.Since(start); took > 5*time.Second {
+		if took := time.Since(start); took > 30*time.Second {
 			t.Errorf("took %v", took)
 		}
 	})

@@ -10,7 +10,7 @@ import (
 
 // compareBudget bounds the leaves that one comparison looks at: values that share
 // their parts may be far larger to compare than to hold.
-const compareBudget = 20_000_000
+const compareBudget = 5_000_000
 
 // maxDepth bounds how deep nested values are followed.
 const maxDepth = 500

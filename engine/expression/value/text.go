@@ -66,13 +66,13 @@ func StrLimit(v any, max int) (string, error) {
 	return string(p.buf), nil
 }
 
-// printer writes repr() with a limit; open holds the containers being written, to cut cycles.
+// printer writes repr() with a limit; lists and dicts are those being written, to cut cycles.
 type printer struct {
 	buf   []byte
 	limit int
 	full  bool
-	open  []any
-	deep  map[any]struct{} // of open, what lies deeper than linearLimit
+	lists []*List
+	dicts []*Dict
 }
 
 func (p *printer) repr(v any, depth int) {
@@ -100,7 +100,7 @@ func (p *printer) repr(v any, depth int) {
 	case Bytes:
 		p.buf = appendBytes(p.buf, x)
 	case *List:
-		p.container(x, "[", "]", "[...]", depth, func() { p.items(x.Items, depth) })
+		p.list(x, depth)
 	case Tuple:
 		p.buf = append(p.buf, '(')
 		p.items(x, depth)
@@ -109,7 +109,7 @@ func (p *printer) repr(v any, depth int) {
 		}
 		p.buf = append(p.buf, ')')
 	case *Dict:
-		p.container(x, "{", "}", "{...}", depth, func() { p.dict(x, depth) })
+		p.dict(x, depth)
 	case *Set:
 		if x.Len() == 0 {
 			p.buf = append(p.buf, "set()"...)
@@ -131,38 +131,22 @@ func (p *printer) repr(v any, depth int) {
 	}
 }
 
-func (p *printer) container(v any, open, shut, cycle string, depth int, body func()) {
-	if p.isOpen(v) {
-		p.buf = append(p.buf, cycle...)
-		return
+func (p *printer) list(l *List, depth int) {
+	for _, o := range p.lists {
+		if o == l {
+			p.buf = append(p.buf, "[...]"...)
+			return
+		}
 	}
 	if depth > maxDepth {
 		p.full = true
 		return
 	}
-	p.open = append(p.open, v)
-	if len(p.open) > linearLimit {
-		if p.deep == nil {
-			p.deep = map[any]struct{}{}
-		}
-		p.deep[v] = struct{}{}
-	}
-	p.buf = append(p.buf, open...)
-	body()
-	p.buf = append(p.buf, shut...)
-	delete(p.deep, v)
-	p.open = p.open[:len(p.open)-1]
-}
-
-// isOpen tells whether a container is being written already.
-func (p *printer) isOpen(v any) bool {
-	for _, o := range p.open[:min(len(p.open), linearLimit)] {
-		if o == v {
-			return true
-		}
-	}
-	_, open := p.deep[v]
-	return open
+	p.lists = append(p.lists, l)
+	p.buf = append(p.buf, '[')
+	p.items(l.Items, depth)
+	p.buf = append(p.buf, ']')
+	p.lists = p.lists[:len(p.lists)-1]
 }
 
 func (p *printer) items(items []any, depth int) {
@@ -178,19 +162,29 @@ func (p *printer) items(items []any, depth int) {
 }
 
 func (p *printer) dict(d *Dict, depth int) {
-	first := true
-	for k, v := range d.All() {
-		if p.full {
+	for _, o := range p.dicts {
+		if o == d {
+			p.buf = append(p.buf, "{...}"...)
 			return
 		}
-		if !first {
+	}
+	if depth > maxDepth {
+		p.full = true
+		return
+	}
+	p.dicts = append(p.dicts, d)
+	p.buf = append(p.buf, '{')
+	for i := 0; i < d.Len() && !p.full; i++ {
+		if i > 0 {
 			p.buf = append(p.buf, ", "...)
 		}
-		first = false
+		k, v := d.At(i)
 		p.repr(k, depth+1)
 		p.buf = append(p.buf, ": "...)
 		p.repr(v, depth+1)
 	}
+	p.buf = append(p.buf, '}')
+	p.dicts = p.dicts[:len(p.dicts)-1]
 }
 
 func (p *printer) bigInt(x *big.Int) {

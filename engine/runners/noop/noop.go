@@ -20,6 +20,7 @@ func (Runner) Spec() engine.Runner {
 		Name:        "noop",
 		Description: "Does nothing and succeeds.",
 		Enabled:     true,
+		Quick:       true,
 		Parameters:  json.RawMessage(`{}`),
 	}
 }

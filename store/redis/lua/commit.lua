@@ -1,33 +1,28 @@
 -- commit applies a batch, all of it or none of it. All checks come before the
 -- first write. Redis itself refuses a script (memory, replicas, disk) at its
 -- first write or not at all.
--- ARGV: node, slot, number of the commit in its slot; then, each with its count:
---   acks (queue, token), claims (key, value, ttl ms), puts (collection, id,
+-- ARGV: node, slot, number of the commit in its slot, 1 when it may have been
+--   carried out before, 1 to prolong the memory of the node; then, each with its
+--   count: acks (queue, token), claims (key, value, ttl ms), puts (collection, id,
 --   revision, filings, body), deletes (collection, id, revision), pushes (queue,
 --   id, lane, group, delay ms, body), blobs (id, body or ''), events (type, key,
 --   body); then the number of events to keep.
 -- Filings are index NUL value NUL sort NUL for each entry.
 -- Replies: {OK}, {LOST, n}, {TAKEN, n, value}, {PUT, n, have}, {DELETE, n, have}
-local node, slot, turn = arg(), arg(), arg()
+local node, slot, turn, again, prolong = arg(), arg(), arg(), arg(), arg()
 local memo = P .. 'n:' .. node
-if call('HGET', memo, slot) == turn then
-  call('EXPIRE', memo, 3600) -- a write, so that a WAIT after it covers the earlier ones
+if again == '1' and call('HGET', memo, slot) == turn then
+  call('EXPIRE', memo, KEEP) -- a write, so that a WAIT after it covers the earlier ones
   return { 'OK' }
 end
 
 local acks, used = {}, {}
 for i = 1, num() do
   local q, token = arg(), arg()
-  local seq, sid, lane, grouped = parse_token(token)
-  local held = nil
-  if seq then
-    local _
-    _, held = lease_of(q, seq)
-  end
-  local key = q .. '\0' .. token
-  if held ~= token or used[key] then return { 'LOST', i } end
-  used[key] = true
-  acks[i] = { q, seq, sid, lane, grouped }
+  local stream, sid, _, flags = held(q, token)
+  if not stream or used[stream .. sid] then return { 'LOST', i } end
+  used[stream .. sid] = true
+  acks[i] = { q, stream, sid, flags }
 end
 
 local claims, claimed = {}, {}
@@ -45,7 +40,7 @@ local function document(collection, id)
   local d = documents[key]
   if not d then
     d = { rev = 0, filed = '' }
-    local raw = call('HGET', P .. 'r:' .. collection, id)
+    local raw = call('HGET', P .. 'd:' .. collection, id .. '\0')
     if raw then
       local rev, filed = string.match(raw, '^(%d+)%z(.*)$')
       d.rev, d.filed = tonumber(rev), filed
@@ -77,24 +72,29 @@ end
 
 -- From here on nothing is refused.
 
+local places, noted = {}, {}
+local function note(place)
+  if not noted[place] and #places < 1000 then
+    noted[place] = true
+    places[#places + 1] = place
+  end
+end
+
 for _, a in ipairs(acks) do
-  local q, seq, sid, lane, grouped = a[1], a[2], a[3], a[4], a[5]
-  local stream = P .. 's:' .. q .. ':' .. lane
-  local items = P .. 'it:' .. q
-  local group = grouped and unpack_item(call('HGET', items, seq)).group
-  call('XACK', stream, GROUP, sid)
-  call('XDEL', stream, sid)
-  call('HDEL', items, seq)
-  call('HDEL', P .. 'lk:' .. q, seq)
-  call('ZREM', P .. 'le:' .. q, seq)
-  if group then
-    local members = P .. 'g:' .. q .. ':' .. group
+  local q, stream, sid, flags = a[1], a[2], a[3], a[4]
+  local members = nil
+  if string.sub(flags, 1, 1) == 'G' then
+    local fields = call('XRANGE', stream, sid, sid)[1][2]
+    members = P .. 'g:' .. q .. ':' .. read_entry(q, 0, sid, fields).group
+  end
+  drop(q, stream, sid, flags)
+  if members then
     call('LPOP', members)
     local following = call('LINDEX', members, 0)
     if following then
-      local item = unpack_item(call('HGET', items, following))
-      line(q, following, item.lane, item.due)
-      ring('q:' .. q)
+      call('HINCRBY', P .. 'st:' .. q, 'behind', '-1')
+      line(q, unpack_item(following))
+      note('q:' .. q)
     end
   end
 end
@@ -111,51 +111,48 @@ end
 local function refile(collection, id, old, new)
   if old == new then return end
   local entry = '([^%z]*)%z([^%z]*)%z([^%z]*)%z'
-  local keep = {}
-  for index, value, sort in string.gmatch(new, entry) do
-    keep[index .. '\0' .. value .. '\0' .. sort] = true
-  end
-  local there = {}
-  for index, value, sort in string.gmatch(old, entry) do
-    local e = index .. '\0' .. value .. '\0' .. sort
-    there[e] = true
-    if not keep[e] then
-      call('ZREM', P .. 'i:' .. collection .. ':' .. index .. ':' .. value, sort .. '\0' .. id)
+  local keep, there = {}, {}
+  if old ~= '' then
+    for index, value, sort in string.gmatch(new, entry) do
+      keep[index .. '\0' .. value .. '\0' .. sort] = true
+    end
+    for index, value, sort in string.gmatch(old, entry) do
+      local e = index .. '\0' .. value .. '\0' .. sort
+      there[e] = true
+      if not keep[e] then
+        call('ZREM', P .. 'i:' .. collection .. ':' .. index .. ':' .. value, sort .. '\0' .. id)
+      end
     end
   end
   for index, value, sort in string.gmatch(new, entry) do
     if not there[index .. '\0' .. value .. '\0' .. sort] then
-      call('ZADD', P .. 'i:' .. collection .. ':' .. index .. ':' .. value, 0, sort .. '\0' .. id)
+      call('ZADD', P .. 'i:' .. collection .. ':' .. index .. ':' .. value, '0', sort .. '\0' .. id)
     end
   end
 end
 
 for _, p in ipairs(puts) do
   local collection, id, rev = p[1], p[2], text(p[3])
-  call('HSET', P .. 'r:' .. collection, id, rev .. '\0' .. p[5])
-  call('HSET', P .. 'b:' .. collection, id, rev .. ':' .. p[6])
-  if p[3] == 1 then call('ZADD', P .. 'a:' .. collection, 0, id) end
+  call('HSET', P .. 'd:' .. collection, id, rev .. ':' .. p[6], id .. '\0', rev .. '\0' .. p[5])
+  if p[3] == 1 then call('ZADD', P .. 'a:' .. collection, '0', id) end
   refile(collection, id, p[4], p[5])
 end
 
 for _, d in ipairs(deletes) do
-  call('HDEL', P .. 'r:' .. d[1], d[2])
-  call('HDEL', P .. 'b:' .. d[1], d[2])
+  call('HDEL', P .. 'd:' .. d[1], d[2], d[2] .. '\0')
   call('ZREM', P .. 'a:' .. d[1], d[2])
   refile(d[1], d[2], d[3], '')
 end
 
-local count = num()
-local seq = count > 0 and call('INCRBY', P .. 'seq', count) - count
-for i = 1, count do
-  local q, id, lane, group, delay, body = arg(), arg(), num(), arg(), num(), arg()
-  local name, due = text(seq + i), now + delay
-  call('HSET', P .. 'it:' .. q, name, cmsgpack.pack({ lane, now, due, group, id, body }))
-  if group == '' or call('RPUSH', P .. 'g:' .. q .. ':' .. group, name) == 1 then
-    line(q, name, lane, due)
-    ring('q:' .. q)
+for _ = 1, num() do
+  local q = arg()
+  local item = { id = arg(), lane = num(), group = arg(), due = now + num(), body = arg(), pushed = now, base = 0 }
+  if item.group == '' or call('RPUSH', P .. 'g:' .. q .. ':' .. item.group, pack_item(item)) == 1 then
+    line(q, item)
+    note('q:' .. q)
+  else
+    call('HINCRBY', P .. 'st:' .. q, 'behind', '1')
   end
-  call('SADD', P .. 'queues', q)
 end
 
 for _ = 1, num() do
@@ -167,18 +164,17 @@ for _ = 1, num() do
   end
 end
 
-count = num()
+local count = num()
 if count > 0 then
+  local keep = ARGV[#ARGV]
   local first = call('INCRBY', P .. 'evseq', count) - count
-  local events = {}
-  for i = 1, count do events[i] = { arg(), arg(), arg() } end
-  local keep = arg()
-  for i, e in ipairs(events) do
-    call('XADD', P .. 'ev', 'MAXLEN', '~', keep, text(first + i) .. '-0', 'a', text(now), 't', e[1], 'k', e[2], 'b', e[3])
+  for i = 1, count do
+    call('XADD', P .. 'ev', 'MAXLEN', '~', keep, text(first + i) .. '-0', 'a', text(now), 't', arg(), 'k', arg(), 'b', arg())
   end
-  ring('e')
+  note('e')
 end
 
+ring(places)
 call('HSET', memo, slot, turn)
-call('EXPIRE', memo, 3600)
+if prolong == '1' then call('EXPIRE', memo, KEEP) end
 return { 'OK' }

@@ -1,128 +1,148 @@
 -- lease hands out items of a queue.
--- ARGV: queue, holder, most, ttl ms, node, nonce of the last answer that the node
---   has got for this queue, nonce of this request.
--- Reply: {ms until something is due or -1 (for an empty answer), {item...}} with
---   items {id, token, lane, group, deliveries, pushed ms, body}.
-local q, holder, most, ttl = arg(), arg(), num(), num()
-local node, seen, nonce = arg(), arg(), arg()
-local memo, place = P .. 'n:' .. node, 'l:' .. q
-local items, locks, ends = P .. 'it:' .. q, P .. 'lk:' .. q, P .. 'le:' .. q
-local out, taken = {}, {}
+-- ARGV: queue, holder, most, ttl ms, node, nonce of the last answer with items
+--   that the node has got for this queue, nonce of this request, 1 to prolong the
+--   memory of the node.
+-- Reply: {ms until something may be due or -1, {item...}} with items {id, token,
+--   lane, group, deliveries, pushed ms, body}.
+local q, holder, most, ttl = arg(), arg(), num(), math.min(num(), BASE)
+local node, seen, nonce, prolong = arg(), arg(), arg(), arg()
+local memo, place, state = P .. 'n:' .. node, 'l:' .. q, P .. 'st:' .. q
+local fresh = text(BASE - ttl)
+local out, given = {}, {}
 
--- give leases an entry and adds it to the answer. Its deliveries were counted
--- already when an earlier answer with it did not arrive.
-local function give(seq, sid, lane, counted)
-  local raw = call('HGET', items, seq)
-  local stream = P .. 's:' .. q .. ':' .. lane
-  if not raw then -- nothing is known of it: a stray
-    call('XACK', stream, GROUP, sid)
-    call('XDEL', stream, sid)
-    call('ZREM', ends, seq)
-    return
-  end
-  local item = unpack_item(raw)
-  local deliveries = lease_of(q, seq) or 0
-  if not counted then deliveries = deliveries + 1 end
-  local token = table.concat({ seq, sid, lane, item.group ~= '' and 'G' or '-', nonce }, '/')
-  call('HSET', locks, seq, text(deliveries) .. ':' .. token)
-  call('ZADD', ends, now + ttl, seq)
-  out[#out + 1] = { item.id, token, item.lane, item.group, deliveries, text(item.pushed), item.body }
-  taken[#taken + 1] = seq
+local function stream_of(lane) return P .. 's:' .. q .. ':' .. lane end
+
+-- give adds a leased entry to the answer.
+local function give(lane, sid, fields, count)
+  local item = read_entry(q, lane, sid, fields)
+  out[#out + 1] = {
+    item.id, make_token(sid, lane, count, item), tonumber(lane), item.group, item.base + count, text(item.pushed), item.body,
+  }
+  given[#given + 1] = lane .. ':' .. sid .. ':' .. count
 end
 
--- claim moves a pending entry to this consumer. One that the stream has lost goes
--- into line again.
-local function claim(seq, sid, lane, counted)
-  if #call('XCLAIM', P .. 's:' .. q .. ':' .. lane, GROUP, holder, 0, sid, 'JUSTID') > 0 then
-    give(seq, sid, lane, counted)
-    return
-  end
-  call('ZREM', ends, seq)
-  call('HSET', locks, seq, text(lease_of(q, seq) or 0) .. ':')
-  line(q, seq, lane, 0)
+-- begin starts the leases of entries that are pending already.
+local function begin(lane, sids)
+  local command = { 'XCLAIM', stream_of(lane), GROUP, holder, '0' }
+  for _, sid in ipairs(sids) do command[#command + 1] = sid end
+  command[#command + 1] = 'IDLE'
+  command[#command + 1] = fresh
+  command[#command + 1] = 'JUSTID'
+  call(unpack(command))
 end
+
+local known = call('HMGET', state, 'served', 'scan')
+local served, scan = tonumber(known[1] or 0), tonumber(known[2] or 0)
+local began, planned = served, scan
+if scan == 0 then scan = math.huge end
 
 -- 1. What an answer held that never arrived.
 local last = call('HGET', memo, place)
 if last then
   local before, list = string.match(last, '^(%S+) ?(.*)$')
   if before ~= seen then
-    for seq in string.gmatch(list, '%d+') do
-      local _, token = lease_of(q, seq)
-      local number, sid, lane = parse_token(token or '')
-      if number and string.sub(token, -#before - 1) == '/' .. before then claim(seq, sid, lane, true) end
+    for lane, sid, count in string.gmatch(list, '(%d):(%d+%-%d+):(%d+)') do
+      local pending = call('XPENDING', stream_of(lane), GROUP, sid, sid, 1)[1]
+      if pending and pending[4] == tonumber(count) then
+        begin(lane, { sid })
+        give(lane, sid, call('XRANGE', stream_of(lane), sid, sid)[1][2], tonumber(count))
+      end
     end
   end
 end
 
 -- 2. What is due now goes into its lane.
-for _, seq in ipairs(call('ZRANGEBYSCORE', P .. 'du:' .. q, '-inf', now, 'LIMIT', 0, 1000)) do
-  call('ZREM', P .. 'du:' .. q, seq)
-  local raw = call('HGET', items, seq)
-  if raw then line(q, seq, unpack_item(raw).lane, 0) end
+for _, raw in ipairs(call('ZRANGEBYSCORE', P .. 'du:' .. q, '-inf', now, 'LIMIT', 0, 1000)) do
+  call('ZREM', P .. 'du:' .. q, raw)
+  line(q, unpack_item(raw))
 end
 
--- 3. Leases that have ended.
-if #out < most then
-  for _, seq in ipairs(call('ZRANGEBYSCORE', ends, '-inf', now, 'LIMIT', 0, most - #out)) do
-    local _, token = lease_of(q, seq)
-    local number, sid, lane = parse_token(token or '')
-    if number then
-      claim(seq, sid, lane, false)
-    else
-      call('ZREM', ends, seq)
+-- 3. Leases that may have ended: take them over, then look when the next one may.
+local function reclaim(lane)
+  local stream, cursor = stream_of(lane), '0-0'
+  repeat
+    local got = pcall('XAUTOCLAIM', stream, GROUP, holder, BASE, cursor, 'COUNT', most - #out)
+    if got.err then return end -- no such lane yet
+    cursor = got[1]
+    local sids = {}
+    for _, e in ipairs(got[2]) do
+      if e and e[2] then
+        sids[#sids + 1] = e[1]
+        give(lane, e[1], e[2], call('XPENDING', stream, GROUP, e[1], e[1], 1)[1][4])
+      end
     end
+    if #sids > 0 then begin(lane, sids) end
+  until cursor == '0-0' or #out >= most
+  if #out >= most then
+    scan = now
+    return
+  end
+  for _, p in ipairs(call('XPENDING', stream, GROUP, '-', '+', 100000)) do
+    scan = math.min(scan, now + BASE - p[3])
   end
 end
 
--- 4. The line: low lanes first, every eighth hand-out the oldest of any lane.
+if now >= scan and #out < most then
+  scan = math.huge
+  for lane = 0, LANES do
+    if #out < most then reclaim(lane) end
+  end
+end
+
+-- 4. The line: low lanes first; every eighth hand-out begins with another lane,
+-- each in its turn, so that none starves.
 local function read(lane, n)
-  local stream = P .. 's:' .. q .. ':' .. lane
-  local command = { 'XREADGROUP', 'GROUP', GROUP, holder, 'COUNT', n, 'STREAMS', stream, '>' }
-  local got = redis.pcall(unpack(command))
+  local stream = stream_of(lane)
+  local command = { 'XREADGROUP', 'GROUP', GROUP, holder, 'COUNT', text(n), 'STREAMS', stream, '>' }
+  local got = pcall(unpack(command))
   if got and got.err then
     if not string.find(got.err, 'NOGROUP', 1, true) then error(got.err) end
     call('XGROUP', 'CREATE', stream, GROUP, '0', 'MKSTREAM')
+    call('SADD', P .. 'queues', q)
     got = call(unpack(command))
   end
   if not got then return 0 end
-  for _, e in ipairs(got[1][2]) do
-    if e[2] then give(e[2][2], e[1], lane, false) end
+  local entries, sids = got[1][2], {}
+  for i, e in ipairs(entries) do
+    give(lane, e[1], e[2], 1)
+    sids[i] = e[1]
   end
-  return #got[1][2]
+  begin(lane, sids)
+  scan = math.min(scan, now + ttl)
+  return #entries
 end
 
-local served = tonumber(call('HGET', P .. 'st:' .. q, 'served') or 0)
-local began = served
 while #out < most do
+  local want, start = most - #out, 0
   local regular = 7 - served % 8
-  local n = 0
   if regular > 0 then
-    local want = math.min(regular, most - #out)
-    for lane = 0, LANES do
-      if n < want then n = n + read(lane, want - n) end
-    end
+    want = math.min(want, regular)
   else
-    local lane = oldest(q)
-    if lane then n = read(lane, 1) end
+    want, start = 1, 1 + math.floor(served / 8) % LANES
+  end
+  local n = 0
+  for i = 0, LANES do
+    if n < want then n = n + read((start + i) % (LANES + 1), want - n) end
   end
   if n == 0 then break end
-  served = served + n
+  served = (served + n) % (8 * LANES)
 end
-if served > began then call('HSET', P .. 'st:' .. q, 'served', text(served % 8)) end
+
+if #out > 0 then scan = math.min(scan, now + ttl) end
+if scan == math.huge then scan = 0 end
+if served ~= began or scan ~= planned then call('HSET', state, 'served', text(served), 'scan', text(scan)) end
 
 if #out > 0 then
-  call('HSET', memo, place, nonce .. ' ' .. table.concat(taken, ' '))
-  call('EXPIRE', memo, 3600)
+  call('HSET', memo, place, nonce .. ' ' .. table.concat(given, ' '))
+  if prolong == '1' then call('EXPIRE', memo, KEEP) end
   return { -1, out }
 end
-call('HSET', P .. 'idle', 'q:' .. q, 1)
+call('HSET', P .. 'idle', 'q:' .. q, '1')
 local wait = -1
-for _, key in ipairs({ ends, P .. 'du:' .. q }) do
-  local top = call('ZRANGE', key, 0, 0, 'WITHSCORES')
-  if top[2] then
-    local left = math.max(0, tonumber(top[2]) - now)
-    if wait < 0 or left < wait then wait = left end
-  end
+if scan > 0 then wait = math.max(0, scan - now) end
+local top = call('ZRANGE', P .. 'du:' .. q, 0, 0, 'WITHSCORES')
+if top[2] then
+  local left = math.max(0, tonumber(top[2]) - now)
+  if wait < 0 or left < wait then wait = left end
 end
 return { wait, out }

@@ -14,9 +14,10 @@ local out = {}
 for from = 1, #members, 1000 do
   local ids = {}
   for i = from, math.min(from + 999, #members) do
-    ids[#ids + 1] = string.match(members[i], '^.*%z(.*)$') or members[i]
+    local id = string.match(members[i], '^.*%z(.*)$') or members[i]
+    ids[#ids + 1] = bare and id .. '\0' or id
   end
-  local records = call('HMGET', P .. (bare and 'r:' or 'b:') .. collection, unpack(ids))
+  local records = call('HMGET', P .. 'd:' .. collection, unpack(ids))
   for i, record in ipairs(records) do
     if bare and record then record = string.match(record, '^%d+') end
     out[#out + 1] = members[from + i - 1]

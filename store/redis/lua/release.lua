@@ -1,17 +1,14 @@
--- release hands an item back.
+-- release hands an item back: as a new entry at the end of its lane, or among
+-- those that are due later. In its group it stays the first.
 -- ARGV: queue, token, delay ms, 1 to undo the delivery. Reply: 1, or 0 when the
 -- lease was lost.
-local q, token, delay, undo = arg(), arg(), num(), arg() == '1'
-local seq, sid, lane = parse_token(token)
-if not seq then return 0 end
-local deliveries, held = lease_of(q, seq)
-if held ~= token then return 0 end
-local stream = P .. 's:' .. q .. ':' .. lane
-call('XACK', stream, GROUP, sid)
-call('XDEL', stream, sid)
-call('ZREM', P .. 'le:' .. q, seq)
-if undo then deliveries = deliveries - 1 end
-call('HSET', P .. 'lk:' .. q, seq, text(deliveries) .. ':')
-line(q, seq, lane, now + delay)
-ring('q:' .. q)
+local q, token, delay, undo = arg(), arg(), num(), num()
+local stream, sid, lane, flags = held(q, token)
+if not stream then return 0 end
+local count = tonumber(string.match(token, '/(%d+)/[GB]*$'))
+local item = read_entry(q, tonumber(lane), sid, call('XRANGE', stream, sid, sid)[1][2])
+item.base, item.due = item.base + count - undo, now + delay
+drop(q, stream, sid, flags)
+line(q, item)
+ring({ 'q:' .. q })
 return 1
