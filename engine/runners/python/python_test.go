@@ -291,6 +291,13 @@ func TestClasses(t *testing.T) {
 	})
 }
 
+func TestCommonLibsAreOff(t *testing.T) {
+	job, _ := newJob(t, "common.py")
+	if status, r := finish(t, newScript(t, Options{}, true), job); status != engine.Failed || !strings.Contains(r.Error, "python.common_libs: true") {
+		t.Errorf("%s %s", status, r.raw)
+	}
+}
+
 func TestFailuresBeforeTheStart(t *testing.T) {
 	for entry, want := range map[string]string{"": "has no entry_point", "no.py": "there is no file", "../x.py": "outside"} {
 		job, _ := newJob(t, entry)

@@ -129,7 +129,10 @@ func (r *result) hint() string {
 	}
 	module := string(found[1])
 	_, err := os.Stat(filepath.Join(r.launch.dir, "requirements.txt"))
+	inPack, globErr := filepath.Glob(filepath.Join(r.launch.dir, "lib", strings.SplitN(module, ".", 2)[0]+"*"))
 	switch {
+	case globErr == nil && len(inPack) > 0:
+		return fmt.Sprintf("the module %s is in the folder lib of pack %s, which is only on the module path with python.common_libs: true in the configuration", module, r.launch.pack)
 	case r.launch.venv == "" && err == nil:
 		return fmt.Sprintf("the Python module %s is not there, and pack %s has no virtualenv yet: run petrel pack setup %s", module, r.launch.pack, r.launch.pack)
 	case strings.HasPrefix(module, "st2client") && r.launch.venv == "":
