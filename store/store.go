@@ -21,6 +21,8 @@ type Backend interface {
 	// acknowledges is no longer held by this lease, *DuplicateError when a claim
 	// is taken, *ConflictError when a guarded revision has moved on; they are
 	// looked for in this order. ctx counts only while the batch waits in line.
+	// After ErrUnavailable the same *Batch, unchanged, may be committed again: it
+	// is not applied twice, even where the first attempt was in doubt.
 	Commit(ctx context.Context, b *Batch) error
 
 	// Get returns one document, or ErrNotFound.
@@ -114,7 +116,7 @@ type Delete struct {
 type Push struct {
 	Queue string
 	ID    string    // what the item is about, usually a document ID
-	Lane  int       // 0..MaxLane; lower lanes are served first (but see LeaseRequest)
+	Lane  int       // 0..MaxLane; lower lanes are served first, but every eighth hand-out sees to it that none starves
 	Group string    // items of one group of the queue are handed out one at a time, in push order
 	At    time.Time // not before; zero means now. The first of a group holds up those behind it
 	Body  []byte    // small; the document is the truth

@@ -74,6 +74,15 @@ func (b *Batch) Validate() error {
 	return nil
 }
 
+// Validate reports a request that no backend would accept as ErrInvalid.
+func (r LeaseRequest) Validate() error {
+	if r.Queue == "" || r.Holder == "" || r.Max < 1 || r.TTL <= 0 || hasNUL(r.Queue) {
+		return fmt.Errorf("lease from queue %q for holder %q, at most %d for %s: needs both names, a number and a time: %w",
+			r.Queue, r.Holder, r.Max, r.TTL, ErrInvalid)
+	}
+	return nil
+}
+
 // Empty reports whether the batch changes nothing.
 func (b *Batch) Empty() bool {
 	return len(b.Puts)+len(b.Deletes)+len(b.Pushes)+len(b.Acks)+len(b.Events)+len(b.Claims)+len(b.Blobs) == 0

@@ -244,8 +244,13 @@ func (s *Server) post(ctx context.Context, e Entry, delivery string) (Entry, boo
 		return Entry{}, false, err
 	}
 	if !added {
-		e, err = s.opt.Journal.Get(ctx, e.ID)
-		return e, false, err
+		if e, err = s.opt.Journal.Get(ctx, e.ID); err != nil {
+			return Entry{}, false, err
+		}
+		// Whoever is here may not have seen it: an earlier Append can have kept the
+		// entry and failed all the same. To others it is no news.
+		s.show(Frame{Is: IsMessage, Delivery: delivery, Entry: &e})
+		return e, false, nil
 	}
 	s.show(Frame{Is: IsMessage, Delivery: delivery, Entry: &e})
 	return e, true, nil

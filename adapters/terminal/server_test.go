@@ -266,6 +266,40 @@ func TestJournalFails(t *testing.T) {
 	}
 }
 
+// doubtful keeps the first entry and fails all the same, as a store does whose
+// answer is lost.
+type doubtful struct {
+	terminal.MemoryJournal
+	failed bool
+}
+
+func (d *doubtful) Append(ctx context.Context, e terminal.Entry) (bool, error) {
+	added, err := d.MemoryJournal.Append(ctx, e)
+	if err == nil && !d.failed {
+		d.failed = true
+		return false, errors.New("connection lost")
+	}
+	return added, err
+}
+
+// TestDoubtfulMessageIsShown: a message that was kept though its Append failed is
+// shown when it is sent again.
+func TestDoubtfulMessageIsShown(t *testing.T) {
+	s := terminal.New(terminal.Options{Journal: &doubtful{}})
+	w := connect(t, s)
+	w.do(`{"do":"join","delivery":"j","as":"ann","in":"#ops"}`)
+	m := adapters.Message{To: adapters.Target{Channel: "#ops"}, Key: "k", Blocks: []adapters.Block{{Kind: adapters.Paragraph, Text: "hello"}}}
+	if _, err := s.Send(t.Context(), m); err == nil {
+		t.Fatal("Send does not fail when the journal does")
+	}
+	if _, err := s.Send(t.Context(), m); err != nil {
+		t.Fatal(err)
+	}
+	if f := w.next(); f.Is != terminal.IsMessage || f.Entry.Message.Blocks[0].Text != "hello" {
+		t.Errorf("shown: %+v", f)
+	}
+}
+
 // TestMessageIsCopied: the caller may go on with its own.
 func TestMessageIsCopied(t *testing.T) {
 	j := &terminal.MemoryJournal{}

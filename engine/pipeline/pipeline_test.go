@@ -556,6 +556,8 @@ func TestNotices(t *testing.T) {
 		switch string(inst.Payload) {
 		case `{"say":"run"}`:
 			return Response{Requests: []Request{{Action: "test.act"}}}, nil
+		case `{"say":"break"}`:
+			return Response{}, errors.New("broken")
 		case `{"say":"nonsense"}`:
 			return Response{Requests: []Request{{Action: "test.nope"}}}, nil
 		default:
@@ -570,6 +572,7 @@ func TestNotices(t *testing.T) {
 	}{
 		{`{"say":"run"}`, "execution execution"}, // requested and succeeded
 		{`{"say":"nonsense"}`, "rejection"},
+		{`{"say":"break"}`, "rejection"},
 		{`{"say":"hi"}`, "message"},
 	} {
 		if _, err := b.service.Dispatch(t.Context(), Dispatch{Trigger: "test.command", Payload: json.RawMessage(tt.payload), Origin: origin}); err != nil {

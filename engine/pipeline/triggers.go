@@ -31,6 +31,12 @@ func (w *Workers) handleTrigger(ctx context.Context, item store.Item) error {
 	if problem != nil {
 		inst.Status, inst.Problem = engine.InstanceProcessErr, problem.Error()
 		w.log.Error("trigger instance could not be processed", "trigger_instance", inst.ID, "trigger", inst.Trigger, "error", problem)
+		if inst.Origin != nil && len(b.Pushes) == 0 { // whoever waits for an answer gets this one
+			n := Notice{Kind: NoticeRejection, Text: "This could not be processed: " + problem.Error()}
+			if err := notify(&b, inst.ID, inst.Lane, inst.Origin, n); err != nil {
+				return err
+			}
+		}
 	}
 	if err := Instances.Put(&b, d); err != nil {
 		return err

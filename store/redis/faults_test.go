@@ -1,3 +1,5 @@
+//go:build unix
+
 package redis
 
 import (
@@ -451,10 +453,16 @@ func waitFor(t testing.TB, what string, ok func() bool) {
 // master. Commits wait for a replica, so nothing that was accepted is lost.
 func TestFailover(t *testing.T) {
 	t.Parallel()
+
 	master := redistest.Start(t)
-	replica := redistest.Start(t, "--replicaof", fmt.Sprintf("127.0.0.1 %d", master.Port))
-	third := redistest.Start(t, "--replicaof", fmt.Sprintf("127.0.0.1 %d", master.Port))
-	sentinel := redistest.StartSentinel(t, master, "petrel", 500*time.Millisecond)
+	for range 2 {
+		replica := redistest.Start(t, "--replicaof", fmt.Sprintf("127.0.0.1 %d", master.Port))
+		waitFor(t, "the replica to be in step", func() bool {
+			info, err := replica.Ask("INFO replication")
+			return err == nil && strings.Contains(info, "master_link_status:up")
+		})
+	}
+	sentinel := redistest.StartSentinel(t, master, "petrel", 2*time.Second)
 	waitFor(t, "the Sentinel to know both replicas", func() bool {
 		line, err := sentinel.Do("SENTINEL REPLICAS petrel")
 		return err == nil && line == "*2"
@@ -471,13 +479,74 @@ func TestFailover(t *testing.T) {
 	if !failed {
 		t.Error("all was over before the master was killed")
 	}
-	roles := 0
-	for _, s := range []*redistest.Server{replica, third} {
-		if info, err := s.Do("SET probe 1"); err == nil && strings.HasPrefix(info, "+OK") {
-			roles++
-		}
+	now, err := sentinel.Ask("SENTINEL GET-MASTER-ADDR-BY-NAME petrel")
+	if err != nil || strings.Contains(now, fmt.Sprint(master.Port)) {
+		t.Errorf("no replica has taken over: %q, %v", now, err)
 	}
-	if roles != 1 {
-		t.Errorf("%d of the replicas have become master", roles)
+}
+
+// TestWaitReplicas: a commit that no replica confirms is in doubt; once there is
+// one, the same batch passes, and was carried out once.
+func TestWaitReplicas(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t)
+	b := open(t, s.URL("p")+"&wait_replicas=1", Options{InDoubt: 100 * time.Millisecond})
+	batch := &store.Batch{Events: []store.Event{{Type: "t"}}, Puts: []store.Put{{Collection: "c", ID: "x", Rev: store.AnyRev}}}
+	if err := b.Commit(t.Context(), batch); !errors.Is(err, store.ErrUnavailable) || !errors.Is(err, errTooFewReplicas) {
+		t.Fatalf("without a replica: %v", err)
+	}
+	replica := redistest.Start(t, "--replicaof", fmt.Sprintf("127.0.0.1 %d", s.Port))
+	waitFor(t, "the batch to pass", func() bool {
+		err := b.Commit(t.Context(), batch)
+		if err != nil && !errors.Is(err, store.ErrUnavailable) {
+			t.Fatal(err)
+		}
+		return err == nil
+	})
+	if last, err := b.LastEvent(t.Context()); err != nil || last != 1 {
+		t.Fatalf("%d events, %v", last, err)
+	}
+	if reply := replica.Must("GET {p:0}:evseq"); reply != "$1" {
+		t.Fatalf("the replica has %s", reply)
+	}
+}
+
+// TestClocks: what is due later follows the caller's clock, however wrong it is.
+func TestClocks(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t)
+	wrong := func() time.Time { return time.Now().Add(-7 * time.Hour) }
+	b := open(t, s.URL("p"), Options{Now: wrong})
+	start := time.Now()
+	commit(t, b, &store.Batch{Pushes: []store.Push{
+		{Queue: "q", ID: "later", At: wrong().Add(200 * time.Millisecond)}, {Queue: "q", ID: "past", At: wrong().Add(-time.Minute)},
+	}})
+	if it := take(t, b, time.Minute); it.ID != "past" {
+		t.Fatalf("first came %s", it.ID)
+	}
+	take(t, b, time.Minute)
+	if took := time.Since(start); took < 200*time.Millisecond || took > 10*time.Second {
+		t.Fatalf("due after %v", took)
+	}
+}
+
+// TestRetention: the event log keeps what it is told to, about, and no less.
+func TestRetention(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t)
+	b := open(t, s.URL("p"), Options{KeepEvents: 500})
+	for range 40 {
+		batch := &store.Batch{}
+		for range 50 {
+			batch.Events = append(batch.Events, store.Event{Type: "t"})
+		}
+		commit(t, b, batch)
+	}
+	list, err := b.Events(t.Context(), 3, 10_000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if first, last := list[0].Seq, list[len(list)-1].Seq; last != 2000 || first > 1501 || first < 1200 {
+		t.Fatalf("the log goes from %d to %d", first, last)
 	}
 }

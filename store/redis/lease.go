@@ -44,8 +44,8 @@ type leaseResult struct {
 
 // Lease implements store.Backend.
 func (b *Backend) Lease(ctx context.Context, r store.LeaseRequest) ([]store.Item, error) {
-	if r.Queue == "" || r.Holder == "" || r.Max < 1 || r.TTL <= 0 {
-		return nil, fmt.Errorf("lease from %q for %q: at most %d for %s: %w", r.Queue, r.Holder, r.Max, r.TTL, store.ErrInvalid)
+	if err := r.Validate(); err != nil {
+		return nil, err
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, err

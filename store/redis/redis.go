@@ -104,8 +104,11 @@ func Open(ctx context.Context, url string, opts Options) (*Backend, error) {
 	b.closing, b.close = context.WithCancel(context.Background())
 	b.pipes = newPipes(b.rdb, addr.waitReplicas)
 	if err := b.start(ctx); err != nil {
+		if !errors.Is(err, store.ErrNewer) && !errors.Is(err, store.ErrInvalid) {
+			err = b.translate(err)
+		}
 		_ = b.Close()
-		return nil, fmt.Errorf("open store %s: %w", addr, b.translate(err))
+		return nil, fmt.Errorf("open store %s: %w", addr, err)
 	}
 	return b, nil
 }
@@ -130,8 +133,12 @@ func (b *Backend) start(ctx context.Context) error {
 	return nil
 }
 
+// closeGrace is how long Close waits for answers that are under way.
+const closeGrace = time.Second
+
 // Close refuses everything that waits with ErrClosed and lets what is on its way
-// end. Leases that were not given back last until their time is over.
+// end, if that does not take long. Leases that were not given back last until
+// their time is over.
 func (b *Backend) Close() error {
 	b.mu.Lock()
 	if b.isClosed {
@@ -141,10 +148,20 @@ func (b *Backend) Close() error {
 	b.isClosed = true
 	b.mu.Unlock()
 	b.close()
-	b.pipes.stop()
+	ended := make(chan struct{})
+	go func() {
+		b.pipes.stop()
+		close(ended)
+	}()
 	err := b.ears.Close() // ends the blocking read at once
+	select {
+	case <-ended:
+	case <-time.After(closeGrace):
+	}
+	err = errors.Join(err, b.rdb.Close()) // ends what is still under way
+	<-ended
 	b.wg.Wait()
-	if err := errors.Join(err, b.rdb.Close()); err != nil {
+	if err != nil {
 		return fmt.Errorf("close store %s: %w", b.addr, err)
 	}
 	return nil

@@ -88,7 +88,7 @@ func (b *Backend) checkSchema(ctx context.Context) error {
 	}
 	version, err := strconv.Atoi(raw)
 	if err != nil {
-		return fmt.Errorf("%s does not hold a schema version: %w", key, err)
+		return fmt.Errorf("%s holds no schema version: %w: %w", key, err, store.ErrInvalid)
 	}
 	if version > schema {
 		return fmt.Errorf("the data has schema version %d, this program knows up to %d; use a newer program: %w",

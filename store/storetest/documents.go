@@ -220,6 +220,7 @@ func testInvalid(t *testing.T, h Harness) {
 		{Holder: "h", Max: 1, TTL: time.Second},
 		{Queue: "q", Holder: "h", TTL: time.Second},
 		{Queue: "q", Holder: "h", Max: 1},
+		{Queue: "q", Max: 1, TTL: time.Second},
 	} {
 		if _, err := b.Lease(t.Context(), r); !errors.Is(err, store.ErrInvalid) {
 			t.Fatalf("lease %+v: %v", r, err)

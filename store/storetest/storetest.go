@@ -49,6 +49,7 @@ func Run(t *testing.T, h Harness) {
 		{"QueueOrder", testQueueOrder},
 		{"QueueLanes", testQueueLanes},
 		{"QueueStarvation", testQueueStarvation},
+		{"QueueBodies", testQueueBodies},
 		{"QueueGroups", testQueueGroups},
 		{"QueueGroupsConcurrently", testQueueGroupsConcurrently},
 		{"QueueGroupDelayed", testQueueGroupDelayed},

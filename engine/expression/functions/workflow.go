@@ -84,7 +84,7 @@ func workflowFuncs() []*Func {
 // Completed tells whether a status of Orquesta is final.
 func Completed(status string) bool {
 	switch status {
-	case "succeeded", "failed", "expired", "abandoned", "canceled":
+	case "succeeded", "failed", "timeout", "abandoned", "canceled":
 		return true
 	}
 	return false

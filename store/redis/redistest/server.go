@@ -1,3 +1,5 @@
+//go:build unix
+
 // Package redistest runs real Redis servers for tests, on loopback ports of
 // their own, and breaks them: stop, kill, pause, restart, and a proxy that cuts,
 // delays or holds the connections to them. It ends only what it has started.
@@ -6,10 +8,12 @@ package redistest
 import (
 	"bufio"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -54,8 +58,8 @@ func start(t testing.TB, base, args []string) *Server {
 		"--bind", "127.0.0.1", "--port", fmt.Sprint(s.Port), "--dir", s.dir, "--save", "", "--daemonize", "no",
 		"--logfile", filepath.Join(s.dir, "log"), "--repl-diskless-sync-delay", "0",
 	}, base...), args...)
+	t.Cleanup(s.Kill) // first: also when it does not come up
 	s.Restart()
-	t.Cleanup(s.Kill)
 	return s
 }
 
@@ -113,6 +117,13 @@ func (s *Server) Restart() {
 // Do sends one command, its words separated by spaces, on a connection of its
 // own and returns the first line of the reply.
 func (s *Server) Do(command string) (string, error) {
+	reply, err := s.Ask(command)
+	line, _, _ := strings.Cut(reply, "\r\n")
+	return line, err
+}
+
+// Ask is Do with the whole reply, as it comes over the wire.
+func (s *Server) Ask(command string) (string, error) {
 	c, err := net.DialTimeout("tcp", s.Address(), time.Second)
 	if err != nil {
 		return "", err
@@ -124,8 +135,32 @@ func (s *Server) Do(command string) (string, error) {
 	if _, err := fmt.Fprintf(c, "%s\r\n", command); err != nil {
 		return "", err
 	}
-	line, err := bufio.NewReader(c).ReadString('\n')
-	return strings.TrimSpace(line), err
+	return readReply(bufio.NewReader(c))
+}
+
+// readReply reads one reply of the Redis protocol, with all that is nested in it.
+func readReply(r *bufio.Reader) (string, error) {
+	text, err := r.ReadString('\n')
+	if err != nil || text[0] != '$' && text[0] != '*' {
+		return text, err
+	}
+	n, err := strconv.Atoi(strings.TrimSpace(text[1:]))
+	if err != nil || n < 0 {
+		return text, err
+	}
+	if text[0] == '$' {
+		body := make([]byte, n+2)
+		_, err := io.ReadFull(r, body)
+		return text + string(body), err
+	}
+	for range n {
+		part, err := readReply(r)
+		if err != nil {
+			return text, err
+		}
+		text += part
+	}
+	return text, nil
 }
 
 // Must is Do for a command that has to succeed.
@@ -141,6 +176,11 @@ func (s *Server) Must(command string) string {
 func (s *Server) signal(sig syscall.Signal) chan struct{} {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.cmd == nil { // it was never started
+		exited := make(chan struct{})
+		close(exited)
+		return exited
+	}
 	select {
 	case <-s.exited:
 	default:
@@ -168,13 +208,13 @@ func StartSentinel(t testing.TB, master *Server, name string, downAfter time.Dur
 	s := &Server{t: t, binary: Binary(t), Port: sparePort(t), dir: t.TempDir()}
 	config := filepath.Join(s.dir, "sentinel.conf")
 	text := fmt.Sprintf("bind 127.0.0.1\nport %d\ndir %s\nlogfile %s\nsentinel monitor %s 127.0.0.1 %d 1\n"+
-		"sentinel down-after-milliseconds %s %d\nsentinel failover-timeout %s 3000\n",
+		"sentinel down-after-milliseconds %s %d\nsentinel failover-timeout %s 10000\n",
 		s.Port, s.dir, filepath.Join(s.dir, "log"), name, master.Port, name, downAfter.Milliseconds(), name)
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	s.args = []string{config, "--sentinel"}
+	t.Cleanup(s.Kill) // first: also when it does not come up
 	s.Restart()
-	t.Cleanup(s.Kill)
 	return s
 }
