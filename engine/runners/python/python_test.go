@@ -206,6 +206,23 @@ func TestReturns(t *testing.T) {
 	})
 }
 
+// What an action leaves open is written, and what it registered is done.
+func TestEndOfARun(t *testing.T) {
+	both(t, Options{}, func(t *testing.T, s *Script) {
+		job, _ := newJob(t, "returns.py", "what", "leave file")
+		path := filepath.Join(t.TempDir(), "kept")
+		job.Runner.SetString("env", value.DictOf("MINE", path))
+		if status, r := finish(t, s, job); status != engine.Succeeded || r.Stdout != "at exit\n" {
+			t.Errorf("%s %s", status, r.raw)
+		}
+		for suffix, want := range map[string]string{".global": "of the module", ".self": "of the action"} {
+			if text, err := os.ReadFile(path + suffix); err != nil || string(text) != want {
+				t.Errorf("%s: %q %v", suffix, text, err)
+			}
+		}
+	})
+}
+
 func TestPrintedIsNotTheResult(t *testing.T) {
 	both(t, Options{}, func(t *testing.T, s *Script) {
 		job, rec := newJob(t, "returns.py", "what", "print")

@@ -1,3 +1,4 @@
+import atexit
 import datetime
 import os
 import sys
@@ -41,6 +42,7 @@ class Returns(Action):
             "stdin": lambda: sys.stdin.read(),
             "sleep": lambda: self.sleep(seconds),
             "thread": self.leave_thread,
+            "leave file": self.leave_file,
             "long": lambda: "x" * 300000,
         }[what]()
 
@@ -54,6 +56,17 @@ class Returns(Action):
         print("to stderr", file=sys.stderr)
         os.system("echo from a command")
         return {"printed": True}
+
+    def leave_file(self):
+        """Leaves open files and things to do at the end behind."""
+        global KEPT
+        path = os.environ["MINE"]
+        KEPT = open(path + ".global", "w")
+        KEPT.write("of the module")
+        self.kept = open(path + ".self", "w")
+        self.kept.write("of the action")
+        atexit.register(lambda: print("at exit"))
+        return True
 
     def leave_thread(self):
         def later():
