@@ -328,10 +328,15 @@ func (c *Conductor) rerun(ctx context.Context, r Rerun) {
 			c.save(after)
 		}
 	}
-	if s != nil {
-		s.Completed = false
+	if s == nil {
+		c.enter(ctx, r.Task, r.Route, e.Frame, e.Prev)
+		c.head.Staged = append(c.head.Staged, &stage{ID: r.Task, Route: r.Route, Ready: true, Frame: e.Frame, Prev: e.Prev})
+		return
 	}
-	if s != nil && s.Items {
+	// It is staged: its items are there, or it has been reached once more. It runs
+	// once, from there.
+	s.Completed, s.Ready = false, true
+	if s.Items {
 		w := c.items(s)
 		for i := range w.Letters {
 			if r.Reset || abended(w.status(i)) {
@@ -339,10 +344,5 @@ func (c *Conductor) rerun(ctx context.Context, r Rerun) {
 			}
 		}
 		c.saveItems(s, w)
-		return
-	}
-	c.enter(ctx, r.Task, r.Route, e.Frame, e.Prev)
-	if s == nil {
-		c.head.Staged = append(c.head.Staged, &stage{ID: r.Task, Route: r.Route, Ready: true, Frame: e.Frame, Prev: e.Prev})
 	}
 }

@@ -195,6 +195,26 @@ output: [{all: "<% ctx(all) %>"}]`,
 			want:   []string{"running: a/0#0#1", "running: a/0#2", "running:", "failed:", "running: a/0#1", "failed:", "running: a/0#0#1", "running: a/0#2", "running:", "succeeded:"},
 		},
 		{
+			name:   "items that failed and led back to themselves run again once",
+			text:   "tasks: {s: {action: x.y, next: [{do: [a, b]}]}, a: {with: '<% [1] %>', action: x.y, next: [{when: <% failed() %>, publish: z=1, do: a}]}, b: {action: x.y}}\noutput: [{z: <% ctx(z) %>}]",
+			script: "s/0 succeeded\nb/0 failed\na/0#0 failed\nrerun a/0 b/0\nb/0 succeeded\na/0#0 succeeded",
+			want:   []string{"running: s/0", "running: a/0#0 b/0", "failed:", "failed:", "running: a/0#0 b/0", "running:", "succeeded:"},
+			result: "{'output': {'z': 1}}",
+		},
+		{
+			name:   "reached again while it runs, paused in between",
+			text:   "tasks: {p: {action: x.y, next: [{do: j}]}, q: {action: x.y, next: [{do: j}]}, r: {action: x.y, next: [{do: j}]}, j: {join: 2, action: x.y}}",
+			script: "p/0 succeeded\nq/0 succeeded\n! paused\nr/0 succeeded\nj/0 succeeded\n! resuming\nj/0 succeeded",
+			want:   []string{"running: p/0 q/0 r/0", "running:", "running: j/0", "pausing:", "pausing:", "paused:", "running: j/0", "succeeded:"},
+		},
+		{
+			name:   "what a branch publishes stays in it",
+			text:   "vars: [{d: {a: 1}}]\ntasks: {p: {action: x.y, next: [{publish: [{d: {b: 2}}], do: p2}]}, p2: {action: x.y}, q: {action: x.y, next: [{publish: [{seen: \"<% ctx(d) %>\"}]}]}}\noutput: [{seen: <% ctx(seen) %>}]",
+			script: "p/0 succeeded\np2/0 succeeded\nq/0 succeeded",
+			want:   []string{"running: p/0 q/0", "running: p2/0", "running:", "succeeded:"},
+			result: "{'output': {'seen': {'a': 1}}}",
+		},
+		{
 			name:   "nothing to run again",
 			text:   "tasks: {a: {action: x.y}}\noutput: [{x: <% ctx(nope) %>}]",
 			script: "a/0 succeeded\nrerun\nrerun b/0\nrerun a/0",
@@ -227,7 +247,7 @@ output: [{all: "<% ctx(all) %>"}]`,
 
 // quoteFlow quotes the expressions that stand bare in flow maps.
 func quoteFlow(s string) string {
-	for _, x := range []string{"<% abc %>", "<% ctx(nope) %>", "<% result().nope %>"} {
+	for _, x := range []string{"<% abc %>", "<% ctx(nope) %>", "<% result().nope %>", "<% ctx(seen) %>", "<% ctx(z) %>"} {
 		s = strings.ReplaceAll(s, ": "+x+"}", `: "`+x+`"}`)
 	}
 	return s
