@@ -31,7 +31,7 @@ var allowed = map[string][]string{
 	"engine/expression/functions": {"engine/expression/..."},
 	"engine/expression":           {"engine", "engine/expression/..."},
 	"engine/params":               {"engine", "engine/expression/..."},
-	"engine/workflow":             {"engine", "engine/expression/...", "engine/params"},
+	"engine/workflow":             {"engine", "engine/expression/...", "engine/params", "engine/workflow/..."},
 	"engine/rules":                {"engine", "engine/expression/...", "engine/params"},
 	"engine/runners":              {"engine", "engine/expression/...", "engine/params", "engine/runners/..."},
 	"engine/sensors":              {"engine", "engine/expression/...", "engine/sensors/..."},
