@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -117,10 +118,57 @@ func (o Options) replace(ctx context.Context, path string, needs needs) error {
 	return err
 }
 
-// install runs pip.
+// client is StackStorm's client. Its releases ask for exact versions of twenty
+// packages, many of which no longer exist for newer interpreters.
+const client = "st2client"
+
+// install installs what a pack needs.
 func (o Options) install(ctx context.Context, path string, needs needs, more ...string) error {
+	var packages []string
+	if needs.file != "" {
+		packages = append(packages, "-r", needs.file)
+	}
+	for _, name := range needs.implied {
+		if name != client {
+			packages = append(packages, name)
+		}
+	}
+	if len(packages) > 0 {
+		if err := o.pip(ctx, path, append(packages, more...)...); err != nil {
+			return err
+		}
+	}
+	if !slices.Contains(needs.implied, client) {
+		return nil
+	}
+	if err := o.pip(ctx, path, append([]string{"--no-deps", client}, more...)...); err != nil {
+		return err
+	}
+	requirements, err := o.looseRequirements(ctx, path)
+	if err != nil {
+		return err
+	}
+	return o.pip(ctx, path, requirements...)
+}
+
+// looseRequirements lists what the installed client asks for, in any version.
+func (o Options) looseRequirements(ctx context.Context, path string) ([]string, error) {
+	const script = `import importlib.metadata as m, re
+for r in m.requires("` + client + `") or []:
+    name, _, marker = r.partition(";")
+    print(re.match(r"[\w.-]+(\[[^\]]*\])?", name).group(0) + (";" + marker if marker else ""))`
+	cmd := exec.CommandContext(ctx, filepath.Join(path, "bin", "python"), "-c", script)
+	cmd.Env = environment()
+	out, err := cmd.Output()
+	if err != nil {
+		return nil, fmt.Errorf("requirements of %s: %w", client, err)
+	}
+	return strings.Split(strings.TrimSpace(string(out)), "\n"), nil
+}
+
+// pip installs packages.
+func (o Options) pip(ctx context.Context, path string, packages ...string) error {
 	args := []string{"-m", "pip", "install", "--disable-pip-version-check", "--no-input"}
-	args = append(args, more...)
 	if o.NoIndex {
 		args = append(args, "--no-index")
 	}
@@ -134,10 +182,7 @@ func (o Options) install(ctx context.Context, path string, needs needs, more ...
 		}
 		args = append(args, "--find-links", place)
 	}
-	if needs.file != "" {
-		args = append(args, "-r", needs.file)
-	}
-	return o.run(ctx, filepath.Join(path, "bin", "python"), append(args, needs.implied...)...)
+	return o.run(ctx, filepath.Join(path, "bin", "python"), append(args, packages...)...)
 }
 
 // run runs a program and shows what it says.
@@ -148,12 +193,7 @@ func (o Options) run(ctx context.Context, program string, args ...string) error 
 	cmd.Stderr = cmd.Stdout
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = stopGrace
-	for _, e := range os.Environ() {
-		name, _, _ := strings.Cut(e, "=")
-		if name != "PYTHONPATH" && name != "PYTHONHOME" && name != "VIRTUAL_ENV" && !strings.HasPrefix(name, "PETREL_") {
-			cmd.Env = append(cmd.Env, e)
-		}
-	}
+	cmd.Env = environment()
 	err := cmd.Run()
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
@@ -162,6 +202,17 @@ func (o Options) run(ctx context.Context, program string, args ...string) error 
 		return fmt.Errorf("%s %s: %w\n%s", program, strings.Join(args, " "), err, last.lines(8))
 	}
 	return nil
+}
+
+// environment is ours, without what leads Python to other packages.
+func environment() (env []string) {
+	for _, e := range os.Environ() {
+		name, _, _ := strings.Cut(e, "=")
+		if name != "PYTHONPATH" && name != "PYTHONHOME" && name != "VIRTUAL_ENV" && !strings.HasPrefix(name, "PETREL_") {
+			env = append(env, e)
+		}
+	}
+	return env
 }
 
 // lock waits until nobody else works on a pack.

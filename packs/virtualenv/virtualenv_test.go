@@ -15,14 +15,14 @@ import (
 )
 
 // wheel writes a package of one module to dir.
-func wheel(t *testing.T, dir, name, version, body string) {
+func wheel(t *testing.T, dir, name, version, body string, requires ...string) {
 	t.Helper()
 	var b bytes.Buffer
 	z := zip.NewWriter(&b)
 	info := name + "-" + version + ".dist-info/"
 	for _, f := range []struct{ name, text string }{
 		{name + ".py", body},
-		{info + "METADATA", "Metadata-Version: 2.1\nName: " + name + "\nVersion: " + version + "\n"},
+		{info + "METADATA", "Metadata-Version: 2.1\nName: " + name + "\nVersion: " + version + "\n" + strings.Join(requires, "")},
 		{info + "WHEEL", "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n"},
 		{info + "RECORD", name + ".py,,\n" + info + "METADATA,,\n" + info + "WHEEL,,\n" + info + "RECORD,,\n"},
 	} {
@@ -56,20 +56,22 @@ func TestSetup(t *testing.T) {
 	wheels, pack, dir := t.TempDir(), t.TempDir(), filepath.Join(t.TempDir(), "virtualenvs")
 	wheel(t, wheels, "kitwheel", "1.0", "WORD = 'one'\n")
 	wheel(t, wheels, "six", "1.16.0", "")
+	// The client wants a version that is not to be had; any will do.
+	wheel(t, wheels, "st2client", "3.9.0", "import six\n", "Requires-Dist: six==0.1\n", "Requires-Dist: nothing==1.0; python_version < \"3\"\n")
 	write(t, "# what it needs\nkitwheel\n", pack, "requirements.txt")
-	write(t, "import six\n", pack, "actions", "a.py")
+	write(t, "from st2client.client import Client\n", pack, "actions", "a.py")
 	var progress bytes.Buffer
 	o := Options{Dir: dir, NoIndex: true, FindLinks: []string{wheels}, Progress: &progress}
 	word := func() string {
 		t.Helper()
-		out, err := exec.Command(filepath.Join(dir, "p", "bin", "python"), "-c", "import kitwheel, six; print(kitwheel.WORD)").CombinedOutput()
+		out, err := exec.Command(filepath.Join(dir, "p", "bin", "python"), "-c", "import kitwheel, st2client; print(kitwheel.WORD)").CombinedOutput()
 		if err != nil {
 			t.Fatalf("%v: %s", err, out)
 		}
 		return strings.TrimSpace(string(out))
 	}
 	r, err := Setup(t.Context(), o, Pack{"p", pack})
-	if err != nil || !r.Needed || r.Path != filepath.Join(dir, "p") || !slices.Equal(r.Implied, []string{"six"}) {
+	if err != nil || !r.Needed || r.Path != filepath.Join(dir, "p") || !slices.Equal(r.Implied, []string{"st2client"}) {
 		t.Fatalf("%+v %v", r, err)
 	}
 	if word() != "one" || !strings.Contains(progress.String(), "kitwheel") {

@@ -90,12 +90,12 @@ func (s *Script) Close() {
 // Spec describes the runner.
 func (*Script) Spec() engine.Runner {
 	return engine.Runner{
-		Name: "python-script", Aliases: []string{"run-python"}, Description: "Runs a Python class of a pack.", Enabled: true, OutputKey: "result",
+		Name: "python-script", Description: "Runs a Python class of a pack.", Enabled: true, OutputKey: "result",
 		Parameters: []byte(`{
 "content_version":{"type":"string","required":false,"description":"Git revision of the pack (commit, tag or branch) whose action is run."},
 "debug":{"type":"boolean","required":false,"default":false,"description":"Keep the temporary folder of content_version."},
 "env":{"type":"object","description":"Environment variables, name to value; PYTHONPATH is not among them."},
-"log_level":{"type":"string","default":"DEBUG","description":"Least severe messages that the action's logger writes: AUDIT, CRITICAL, ERROR, WARNING, INFO or DEBUG."},
+"log_level":{"type":"string","default":"DEBUG","enum":["AUDIT","CRITICAL","ERROR","WARNING","INFO","DEBUG"],"description":"Least severe messages that the action's logger writes."},
 "timeout":{"type":"integer","default":600,"description":"Seconds after which it is ended, with everything it started."}}`),
 	}
 }

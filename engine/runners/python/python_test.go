@@ -534,9 +534,16 @@ func TestManyAtOnce(t *testing.T) {
 		})
 	}
 	group.Wait()
-	if n := len(s.servers.all); n != 1 {
+	if n := len(serversOf(s)); n != 1 {
 		t.Errorf("%d servers", n)
 	}
+}
+
+// serversOf lists the warm interpreters that live.
+func serversOf(s *Script) []*server {
+	s.servers.mu.Lock()
+	defer s.servers.mu.Unlock()
+	return slices.Collect(maps.Keys(s.servers.all))
 }
 
 // A run whose interpreter is killed fails with the reason; the next one gets a
@@ -553,13 +560,11 @@ func TestServerIsKilled(t *testing.T) {
 		done <- out
 	}()
 	rec.await(t, runners.Stdout, "asleep")
-	s.servers.mu.Lock()
-	for server := range s.servers.all {
+	for _, server := range serversOf(s) {
 		if err := server.cmd.Process.Kill(); err != nil {
 			t.Error(err)
 		}
 	}
-	s.servers.mu.Unlock()
 	if out := <-done; out.Status != engine.Failed || !strings.Contains(string(out.Result), "has ended") {
 		t.Errorf("%s %s", out.Status, out.Result)
 	}
