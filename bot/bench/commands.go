@@ -64,8 +64,19 @@ func (b *bed) sit(ctx context.Context) (*person, error) {
 	}
 	p := &person{conn: conn, said: map[string]time.Time{}, lines: map[string]time.Time{}}
 	go p.listen()
-	return p, p.send(terminal.Request{Do: terminal.DoJoin, Delivery: "join", As: "bench", In: "#bench"})
+	for i := range channels {
+		if err := p.send(terminal.Request{Do: terminal.DoJoin, Delivery: fmt.Sprint("join", i), As: "bench", In: channel(i)}); err != nil {
+			return nil, errors.Join(err, conn.Close())
+		}
+	}
+	return p, nil
 }
+
+// channels is over how many channels the commands are spread: what is said in
+// one channel is recorded one after the other.
+const channels = 16
+
+func channel(n int) string { return fmt.Sprint("#bench-", n%channels) }
 
 func (p *person) send(r terminal.Request) error {
 	line, err := json.Marshal(r)
@@ -96,7 +107,7 @@ func (p *person) run(ctx context.Context, rate float64, n int) (Command, error) 
 		p.mu.Lock()
 		p.said[delivery] = time.Now()
 		p.mu.Unlock()
-		if err := p.send(terminal.Request{Do: terminal.DoSay, Delivery: delivery, As: "bench", In: "#bench", Text: "!bench"}); err != nil {
+		if err := p.send(terminal.Request{Do: terminal.DoSay, Delivery: delivery, As: "bench", In: channel(p.n), Text: "!bench"}); err != nil {
 			return Command{}, err
 		}
 	}

@@ -14,12 +14,7 @@ var (
 	Instances = store.Collection[engine.TriggerInstance]{
 		Name: "trigger_instances",
 		Index: func(t *engine.TriggerInstance) []store.IndexEntry {
-			at := sortTime(t.OccurrenceTime)
-			return []store.IndexEntry{
-				{Index: "time", Sort: at},
-				{Index: "trigger", Value: t.Trigger, Sort: at},
-				{Index: "status", Value: string(t.Status), Sort: at},
-			}
+			return []store.IndexEntry{{Index: "trigger", Value: t.Trigger, Sort: sortTime(t.OccurrenceTime)}}
 		},
 	}
 	Enforcements = store.Collection[engine.Enforcement]{
@@ -36,16 +31,11 @@ var (
 		Name: "executions",
 		Index: func(e *engine.Execution) []store.IndexEntry {
 			at := sortTime(e.StartTimestamp)
-			entries := []store.IndexEntry{
-				{Index: "time", Sort: at},
+			return []store.IndexEntry{
 				{Index: "status", Value: string(e.Status), Sort: at},
 				{Index: "action", Value: e.Action.Ref, Sort: at},
-				{Index: "trace", Value: e.TraceID, Sort: at},
+				{Index: "trace", Value: e.TraceID, Sort: at}, // the trigger instance, or the first of several runs
 			}
-			if e.TriggerInstance != "" {
-				entries = append(entries, store.IndexEntry{Index: "instance", Value: e.TriggerInstance, Sort: at})
-			}
-			return entries
 		},
 	}
 	Outputs = store.Collection[OutputRecord]{
