@@ -26,6 +26,8 @@ type Definition struct {
 	ImmutableParameters json.RawMessage `json:"immutable_parameters,omitempty"`
 	// CaseInsensitive makes the literal text of the formats match in any letter case. It is Petrel's addition; StackStorm has no such field.
 	CaseInsensitive bool `json:"case_insensitive,omitempty"`
+	// AllowWhen is an expr condition on who asks where; the command runs only when it holds. Petrel's addition, too.
+	AllowWhen string `json:"allow_when,omitempty"`
 }
 
 // Ack says how a command is acknowledged.

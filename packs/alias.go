@@ -21,10 +21,10 @@ type AliasRecord struct {
 // aliasFields are the fields that an alias consists of; the others are either
 // common to all kinds or not looked at.
 var aliasFields = []string{"name", "description", "enabled", "action_ref", "formats", "ack", "result", "extra",
-	"immutable_parameters", "case_insensitive"}
+	"immutable_parameters", "case_insensitive", "allow_when"}
 
 // readAlias reads one file of aliases/.
-func readAlias(f *file, o *object, p *Pack, name string) *AliasRecord {
+func (l *loader) readAlias(f *file, o *object, p *Pack, name string) *AliasRecord {
 	o.only(append(append([]string{"pack", "tags"}, aliasFields...), computed...)...)
 	r := readResource(o, p, "action_alias", name)
 	o.must("action_ref", "it names the action to run, for example core.local")
@@ -47,6 +47,11 @@ func readAlias(f *file, o *object, p *Pack, name string) *AliasRecord {
 		result.mapping("extra")
 	}
 	checkFormats(o)
+	if source := o.text("allow_when"); source != "" && l.checks.AllowWhen != nil {
+		if err := l.checks.AllowWhen(source); err != nil {
+			f.report(o.lineOf("allow_when"), "allow_when: %v", err)
+		}
+	}
 	if f.failed() {
 		return nil
 	}

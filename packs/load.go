@@ -196,7 +196,7 @@ func (l *loader) file(d folder, p *Pack, kind, name string) loaded {
 			r.entity = rule
 		}
 	case "aliases":
-		if a := readAlias(f, o, p, name); a != nil {
+		if a := l.readAlias(f, o, p, name); a != nil {
 			r.entity = a
 		}
 	}

@@ -15,6 +15,8 @@ type Checks struct {
 	Trigger func(triggerType string, parameters json.RawMessage) error
 	// When says what is wrong with the `when` of a rule.
 	When func(rule *engine.Rule) error
+	// AllowWhen says what is wrong with the `allow_when` of an alias.
+	AllowWhen func(source string) error
 }
 
 // readTriggerType reads one file of triggers/.

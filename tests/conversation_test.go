@@ -84,10 +84,34 @@ func TestThreadsAndDirectMessages(t *testing.T) {
 		}
 	}
 	ann.mu.Unlock()
+	ann.mu.Lock()
+	execution := executionOf(ann.entries)
+	ann.mu.Unlock()
+	for expr, want := range map[string]string{
+		"{{ execution.result.stdout }}": `"threaded"`, "{{ action_context.api_user }}-{{ cmd }}": `"ann-echo threaded"`, "ctx(execution).status": `"succeeded"`,
+	} {
+		if out, code := p.run("", "eval", "--execution", execution, expr); code != 0 || strings.TrimSpace(out) != want {
+			t.Errorf("eval %s: exit code %d, %s", expr, code, out)
+		}
+	}
+	if out, code := p.run("", "eval", "--execution", "nope", "execution"); code != 1 || !strings.Contains(out, "there is no execution nope") {
+		t.Errorf("eval of an unknown execution: exit code %d, %s", code, out)
+	}
 	alone := p.sit("bob", "@petrel")
 	if state, words := alone.answer("2", "run echo privately on localhost"); state != "succeeded" || !strings.Contains(words, "privately") {
 		t.Errorf("%s: %s", state, words)
 	}
+}
+
+// executionOf finds the ID of an execution that a message speaks of.
+func executionOf(entries map[string]terminal.Entry) string {
+	for _, e := range entries {
+		if _, after, ok := strings.Cut(wordsOf(e), "execution: "); ok {
+			id, _, _ := strings.Cut(after, "\n")
+			return id
+		}
+	}
+	return ""
 }
 
 // The live card shows output while the action runs, and its button ends it.
@@ -190,6 +214,30 @@ action: {ref: chatops.post_message, parameters: {channel: "#cond", message: "{{ 
 		}
 		return errors.New("nothing told")
 	})
+}
+
+// An alias may say by whom and where it may be used.
+func TestAllowWhen(t *testing.T) {
+	p := install(t, "packs: [packs]\n")
+	p.write("ref: gate\nname: gate\nversion: 1.0.0\nauthor: tests\nemail: tests@example.com\ndescription: conditions\n", "packs", "gate", "pack.yaml")
+	alias := "name: %s\naction_ref: core.noop\nformats: [\"%s {{ what }}\"]\nallow_when: %s\n"
+	p.write(fmt.Sprintf(alias, "gated", "gated", `channel.name == "#ops" && user.name in ["ann"] && parameters.what != "all"`), "packs", "gate", "aliases", "gated.yaml")
+	p.write(fmt.Sprintf(alias, "misspelt", "misspelt", `chanel.name == "#ops"`), "packs", "gate", "aliases", "misspelt.yaml")
+	p.start()
+	if log := p.log.String(); !strings.Contains(log, "misspelt.yaml:4: allow_when: ") {
+		t.Errorf("the misspelt name is not reported:\n%s", log)
+	}
+	for _, tt := range []struct{ name, channel, say, state, words string }{
+		{"ann", "#ops", "!gated one", "succeeded", "core.noop"},
+		{"ann", "#ops", "!gated all", "refused", "You may not run this here"},
+		{"ann", "#general", "!gated one", "refused", "gate.gated"},
+		{"bob", "#ops", "!gated one", "refused", "user.name in"},
+	} {
+		state, words := p.sit(tt.name, tt.channel).answer(tt.name+tt.channel+tt.say, tt.say)
+		if state != tt.state || !strings.Contains(words, tt.words) {
+			t.Errorf("%s in %s says %s: %s, %s", tt.name, tt.channel, tt.say, state, words)
+		}
+	}
 }
 
 func TestTimerSetsOffARule(t *testing.T) {

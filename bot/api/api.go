@@ -23,6 +23,8 @@ import (
 type Service interface {
 	Dispatch(ctx context.Context, d pipeline.Dispatch) (pipeline.Receipt, error)
 	ListensTo(trigger, key string) bool
+	Execution(ctx context.Context, id string) (engine.Execution, error)
+	View(e *engine.Execution) map[string]any
 }
 
 // Options is what the API is made of.
@@ -50,6 +52,7 @@ func New(o Options) http.Handler {
 		r.Use(h.authenticate)
 		r.Post("/webhooks/*", h.webhook)
 		r.Get("/nodes", h.nodes)
+		r.Get("/executions/{id}", h.execution)
 	})
 	r.NotFound(func(w http.ResponseWriter, r *http.Request) {
 		h.fail(w, engine.Errorf(engine.NotFound, "there is nothing at %s", r.URL.Path))
@@ -81,6 +84,16 @@ func (h *handler) nodes(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	h.write(w, http.StatusOK, list)
+}
+
+// execution returns one execution, secrets hidden.
+func (h *handler) execution(w http.ResponseWriter, r *http.Request) {
+	e, err := h.Service.Execution(r.Context(), chi.URLParam(r, "id"))
+	if err != nil {
+		h.fail(w, err)
+		return
+	}
+	h.write(w, http.StatusOK, h.Service.View(&e))
 }
 
 // authenticate asks for the configured token, in the places where StackStorm's

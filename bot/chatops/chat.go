@@ -206,6 +206,9 @@ func (c *Chat) press(ctx context.Context, e adapters.Event) (adapters.Dispositio
 	case buttonCancel:
 		_, err = c.service.Cancel(ctx, id, e.User.Name)
 	case buttonAgain:
+		if err = c.mayRepeat(ctx, e, id); err != nil {
+			return adapters.Ignored, err
+		}
 		_, err = c.service.Again(ctx, id, pipeline.AgainOptions{
 			Key: e.Adapter + "/" + e.DeliveryID, User: e.User.Name, Lane: engine.LaneChat,
 		})

@@ -33,6 +33,13 @@ func (c *Chat) respond(ctx context.Context, inst *engine.TriggerInstance) (pipel
 	}
 	var answer pipeline.Response
 	for _, hit := range cmd.Hits {
+		refusal, err := c.refusal(ctx, cmd, alias, hit)
+		if err != nil {
+			return pipeline.Response{}, err
+		}
+		if refusal != "" {
+			return c.reply(inst, cmd, adapters.StateRefused, paragraph("%s", refusal))
+		}
 		request, err := c.request(ctx, cmd, alias, hit)
 		if err != nil {
 			return c.reply(inst, cmd, adapters.StateRefused, paragraph("%s", err))

@@ -20,7 +20,7 @@ func (c *Chat) ackText(ctx context.Context, e *engine.Execution, alias *aliases.
 	if alias.Ack.Format == "" {
 		return "Running *" + e.Action.Ref + "*."
 	}
-	text, err := c.renderer.String(ctx, alias.Ack.Format, expression.Names{"execution": c.templateView(e), "actionalias": toMap(alias)})
+	text, err := c.renderer.String(ctx, alias.Ack.Format, expression.Names{"execution": c.service.View(e), "actionalias": toMap(alias)})
 	if err != nil {
 		c.log.Warn("ack.format cannot be rendered", "alias", alias.Ref, "execution_id", e.ID, "error", err)
 		return fmt.Sprintf("Cannot render \"format\" in field \"ack\" for alias. %v", err)
@@ -37,7 +37,7 @@ func (c *Chat) resultMessage(ctx context.Context, p place, e *engine.Execution, 
 		m.Blocks = defaultResult(e)
 		return m
 	}
-	text, err := c.renderer.Lenient(ctx, alias.Result.Format, expression.Names{"execution": c.templateView(e), "alias": toMap(alias), "six": map[string]any{}})
+	text, err := c.renderer.Lenient(ctx, alias.Result.Format, expression.Names{"execution": c.service.View(e), "alias": toMap(alias), "six": map[string]any{}})
 	if err != nil {
 		c.log.Warn("result.format cannot be rendered", "alias", alias.Ref, "execution_id", e.ID, "error", err)
 		m.Blocks = append(defaultResult(e), paragraph("(The result.format of alias %s cannot be rendered: %v)", alias.Ref, err))
@@ -159,27 +159,6 @@ func blank(v json.RawMessage) bool {
 		return true
 	}
 	return false
-}
-
-// templateView is the API form of an execution, as result templates see it.
-func (c *Chat) templateView(e *engine.Execution) map[string]any {
-	view := map[string]any{
-		"id": e.ID, "status": string(e.Status), "parameters": c.service.MaskedParameters(e), "result": json.RawMessage("null"),
-		"start_timestamp": e.StartTimestamp.UTC().Format("2006-01-02T15:04:05.000000Z"),
-		"context":         toMap(e.Context),
-		"action": map[string]any{
-			"ref": e.Action.Ref, "pack": e.Action.Pack, "name": e.Action.Name, "runner_type": e.Action.Runner,
-		},
-		"runner": map[string]any{"name": e.Action.Runner},
-	}
-	if len(e.Result) > 0 {
-		view["result"] = e.Result
-	}
-	if e.EndTimestamp != nil {
-		view["end_timestamp"] = e.EndTimestamp.UTC().Format("2006-01-02T15:04:05.000000Z")
-		view["elapsed_seconds"] = e.EndTimestamp.Sub(e.StartTimestamp).Seconds()
-	}
-	return view
 }
 
 // toMap gives templates the JSON form of a record.

@@ -21,7 +21,7 @@ import (
 
 // newEvalCommand is petrel eval: it evaluates an expression as rules, actions and
 // workflows would, and prints its value as JSON.
-func newEvalCommand() *cobra.Command {
+func newEvalCommand(fetch executionFetcher) *cobra.Command {
 	var o evalOptions
 	c := &cobra.Command{
 		Use:   "eval [flags] EXPR",
@@ -36,6 +36,7 @@ names. A wrong expression is shown with a caret under the place.`,
   petrel eval --context vars.yaml 'ctx(servers).where($.cpu > 80).host'
   petrel eval --data result.json '$.items.select($.name)'
   petrel eval --lang jinja --context vars.yaml '{{ trigger.body.name | upper }}'
+  petrel eval --execution 6b0249c33da39346e446f072 '{{ execution.result.stdout }}'
   petrel eval --lang expr --context vars.yaml 'trigger.body.severity in ["critical"]'
   echo '{"lang": "yaql", "expr": "$ * 2", "data": 21}' | petrel eval --batch`,
 		Args: func(c *cobra.Command, args []string) error {
@@ -50,6 +51,9 @@ names. A wrong expression is shown with a caret under the place.`,
 				return e.batch(c.Context(), c.InOrStdin(), c.OutOrStdout())
 			}
 			q, err := o.query(args[0], c.InOrStdin())
+			if err == nil && o.execution != "" {
+				err = q.addExecution(c.Context(), fetch, o.execution)
+			}
 			if err != nil {
 				return err
 			}
@@ -63,6 +67,7 @@ names. A wrong expression is shown with a caret under the place.`,
 	}
 	c.Flags().StringVar(&o.lang, "lang", "", "language: yaql, jinja or expr (default: by the delimiters, else yaql)")
 	c.Flags().StringVar(&o.context, "context", "", "JSON or YAML `file` with the names the expression sees (- is standard input)")
+	c.Flags().StringVar(&o.execution, "execution", "", "`ID` of an execution whose names the expression sees: execution, action_context, action_parameters, action_results and its parameters")
 	c.Flags().StringVar(&o.data, "data", "", "JSON or YAML `file` with the value of YAQL's $ (- is standard input)")
 	c.Flags().BoolVar(&o.batch, "batch", false, "read one JSON object {lang, expr, data?, context?} a line, print one {value} or {error} a line")
 	return c
@@ -70,6 +75,7 @@ names. A wrong expression is shown with a caret under the place.`,
 
 type evalOptions struct {
 	lang, context, data string
+	execution           string
 	batch               bool
 }
 
@@ -95,6 +101,39 @@ func (o evalOptions) query(expr string, stdin io.Reader) (evalQuery, error) {
 	}
 	q.context, err = contextMap(names)
 	return q, err
+}
+
+// executionFetcher returns the API form of an execution, as JSON.
+type executionFetcher func(ctx context.Context, id string) ([]byte, error)
+
+// addExecution adds the names of an execution to what the expression sees.
+func (q *evalQuery) addExecution(ctx context.Context, fetch executionFetcher, id string) error {
+	body, err := fetch(ctx, id)
+	if err != nil {
+		return err
+	}
+	v, err := value.ParseJSON(body)
+	if err != nil {
+		return fmt.Errorf("execution %s: %w", id, err)
+	}
+	execution, err := contextMap(v)
+	if err != nil {
+		return fmt.Errorf("execution %s: %w", id, err)
+	}
+	q.context.SetString("execution", execution)
+	for name, field := range map[string]string{"action_context": "context", "action_parameters": "parameters", "action_results": "result"} {
+		part, _ := execution.GetString(field)
+		q.context.SetString(name, part)
+	}
+	parameters, _ := execution.GetString("parameters")
+	if d, ok := parameters.(*value.Dict); ok {
+		for name, v := range d.All() {
+			if text, ok := name.(string); ok {
+				q.context.SetString(text, v)
+			}
+		}
+	}
+	return nil
 }
 
 // readValue reads a JSON or YAML file; no name gives null.

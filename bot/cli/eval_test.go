@@ -13,7 +13,7 @@ import (
 func runEval(t *testing.T, stdin string, args ...string) string {
 	t.Helper()
 	var out bytes.Buffer
-	c := newEvalCommand()
+	c := newEvalCommand(nil)
 	c.SetArgs(args)
 	c.SetIn(strings.NewReader(stdin))
 	c.SetOut(&out)

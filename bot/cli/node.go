@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -64,6 +65,15 @@ func (a *app) listNodes(ctx context.Context, asJSON bool) error {
 			n.Started.Local().Format(time.DateTime), now.Sub(n.Seen).Round(time.Second))
 	}
 	return w.Flush()
+}
+
+// fetchExecution asks the server for one execution.
+func (a *app) fetchExecution(ctx context.Context, id string) ([]byte, error) {
+	cfg, err := a.load(nil)
+	if err != nil {
+		return nil, err
+	}
+	return get(ctx, cfg, "/api/v1/executions/"+url.PathEscape(id))
 }
 
 // maxAnswer bounds an answer of the server, in bytes.

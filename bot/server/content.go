@@ -74,8 +74,9 @@ const BuiltinName = "built-in packs"
 // checks are what content is asked that packs do not know.
 func checks(renderer *expression.Renderer) packs.Checks {
 	return packs.Checks{
-		Trigger: checkTimer,
-		When:    func(rule *engine.Rule) error { return pipeline.CheckWhen(renderer, rule) },
+		Trigger:   checkTimer,
+		When:      func(rule *engine.Rule) error { return pipeline.CheckWhen(renderer, rule) },
+		AllowWhen: func(source string) error { return chatops.CheckAllowWhen(renderer, source) },
 	}
 }
 

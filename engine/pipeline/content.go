@@ -145,6 +145,7 @@ func (r patternRenderer) Typed(ctx context.Context, pattern string, names map[st
 type schema struct {
 	runner string // canonical name
 	params *params.Set
+	output *params.Output // its problems are told when the pack is loaded
 	err    error
 }
 
@@ -156,6 +157,7 @@ func (c *compiled) schema(action *engine.Action) (*schema, error) {
 		if runner, there := c.content.Runner(action.RunnerType); there {
 			s.runner = runner.Name
 			s.params, s.err = params.Compile(runner.Parameters, action.Parameters)
+			s.output, _ = params.CompileOutput(runner.OutputKey, nil, action.OutputSchema)
 		} else {
 			s.err = fmt.Errorf("there is no runner %q", action.RunnerType)
 		}

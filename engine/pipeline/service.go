@@ -324,18 +324,6 @@ func (s *Service) execution(ctx context.Context, id string) (store.Doc[engine.Ex
 	return d, err
 }
 
-// MaskedParameters returns the parameters of an execution with the secret ones
-// hidden. When the schema is not known any more, everything is.
-func (s *Service) MaskedParameters(e *engine.Execution) json.RawMessage {
-	c := s.current()
-	if action, ok := c.content.Action(e.Action.Ref); ok {
-		if known, err := c.schema(action); err == nil {
-			return known.params.Mask(e.Parameters)
-		}
-	}
-	return json.RawMessage("{}")
-}
-
 // Output returns what an execution printed while it ran, oldest first, at most
 // the last max pieces.
 func (s *Service) Output(ctx context.Context, id string, max int) ([]OutputRecord, error) {
