@@ -252,11 +252,11 @@ func (b *Backend) LastEvent(ctx context.Context) (uint64, error) {
 
 // reader returns a prepared statement of the read pool.
 func (b *Backend) reader(ctx context.Context, text string) (*sql.Stmt, error) {
-	if err := b.orClosed(ctx.Err()); err != nil {
-		return nil, err
-	}
 	b.stmtMu.Lock()
 	defer b.stmtMu.Unlock()
+	if err := b.orClosed(ctx.Err()); err != nil { // under the lock: Close takes the statements away
+		return nil, err
+	}
 	if st := b.stmts[text]; st != nil {
 		return st, nil
 	}

@@ -200,9 +200,11 @@ func (b *Backend) release() error {
 			firstErr = err
 		}
 	}
+	b.stmtMu.Lock()
 	for _, s := range b.stmts {
 		keep(s.Close())
 	}
+	b.stmtMu.Unlock()
 	if b.db != nil {
 		keep(b.db.Close())
 	}
