@@ -41,9 +41,10 @@ type Store struct {
 
 // HTTP is the server of webhooks, API and console.
 type HTTP struct {
-	Listen  string `yaml:"listen" doc:"Address and port of the HTTP server, host:port. Port 0 takes a free one."`
-	MaxBody Size   `yaml:"max_body" doc:"Largest request body that is accepted."`
-	Token   Secret `yaml:"token" doc:"Secret that every request to /api must carry, in the header St2-Api-Key or X-Auth-Token. It may be empty only while listen is a loopback address."`
+	Listen    string `yaml:"listen" doc:"Address and port of the HTTP server, host:port. Port 0 takes a free one."`
+	PublicURL string `yaml:"public_url" doc:"Address under which people and chat platforms reach this server, such as https://petrel.example.org. Mattermost calls it for buttons and slash commands. Empty means http:// and listen."`
+	MaxBody   Size   `yaml:"max_body" doc:"Largest request body that is accepted."`
+	Token     Secret `yaml:"token" doc:"Secret that every request to /api must carry, in the header St2-Api-Key or X-Auth-Token. It may be empty only while listen is a loopback address."`
 }
 
 // Python is how Python actions are run.
@@ -51,18 +52,6 @@ type Python struct {
 	Prewarm     bool   `yaml:"prewarm" doc:"Keep an interpreter a pack ready, and make every run a fork of it: a run then takes milliseconds. Off, every run starts an interpreter."`
 	Interpreter string `yaml:"interpreter" doc:"Python of packs that have no virtualenv, and what virtualenvs are made with: a path, or a name that is looked up. Python 3.8 or newer."`
 	CommonLibs  bool   `yaml:"common_libs" doc:"Put the folder lib of a pack on the module path of its actions, as StackStorm's packs.enable_common_libs does."`
-}
-
-// Chat is what all chat platforms share, and one section a platform.
-type Chat struct {
-	Prefix   string   `yaml:"prefix" doc:"What a command begins with in a channel. Mentions and direct messages need none. Empty: only mentions and direct messages are commands."`
-	Name     string   `yaml:"name" doc:"Name the program answers to: @petrel run date."`
-	Terminal Terminal `yaml:"terminal"`
-}
-
-// Terminal is the chat prompt of `petrel` and `petrel chat`.
-type Terminal struct {
-	DefaultChannel string `yaml:"default_channel" doc:"Channel that a terminal conversation starts in."`
 }
 
 // Workers are the goroutines that run actions.
@@ -87,9 +76,10 @@ func Default() *Config {
 		HTTP:    HTTP{Listen: "127.0.0.1:8080", MaxBody: 1 << 20},
 		Python:  Python{Prewarm: true, Interpreter: "python3"},
 		Chat: Chat{
-			Prefix:   "!",
-			Name:     "petrel",
-			Terminal: Terminal{DefaultChannel: "#general"},
+			Prefix:     "!",
+			Name:       "petrel",
+			Terminal:   Terminal{DefaultChannel: "#general"},
+			Mattermost: Mattermost{CommandTokens: []string{}},
 		},
 		Workers:         Workers{MaxWaiting: 100_000, Concurrency: 20},
 		Log:             Log{Level: "info", Format: "auto"},
@@ -138,15 +128,6 @@ func (c *Config) validate(report func(key, format string, args ...any)) {
 	if c.HTTP.MaxBody < 1 {
 		report("http.max_body", "must be at least 1 byte, for example 1MiB")
 	}
-	if strings.ContainsFunc(c.Chat.Prefix, isSpace) {
-		report("chat.prefix", "%q holds white space; use one or a few visible characters, for example !", c.Chat.Prefix)
-	}
-	if c.Chat.Name == "" || strings.ContainsFunc(c.Chat.Name, isSpace) {
-		report("chat.name", "must be one word, for example petrel")
-	}
-	if ch := c.Chat.Terminal.DefaultChannel; !strings.HasPrefix(ch, "#") || len(ch) < 2 || strings.ContainsFunc(ch, isSpace) {
-		report("chat.terminal.default_channel", "%q is not a channel; write for example \"#general\", with the quotes", ch)
-	}
 	if c.Workers.MaxWaiting < 0 {
 		report("workers.max_waiting", "must not be negative; 0 means no bound")
 	}
@@ -159,6 +140,7 @@ func (c *Config) validate(report func(key, format string, args ...any)) {
 	if c.ShutdownTimeout <= 0 {
 		report("shutdown_timeout", "must be longer than 0s, for example 10s")
 	}
+	c.Chat.validate(report)
 	for i, dir := range c.Packs {
 		if dir == "" {
 			report("packs", "entry %d is empty; each entry is a folder", i+1)

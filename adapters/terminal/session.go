@@ -366,14 +366,14 @@ func (s *Server) event(channel string, who adapters.User, at time.Time) adapters
 // deliver hands an event over and tells the session what becomes of it.
 func (ses *session) deliver(ctx context.Context, ev adapters.Event) error {
 	s := ses.server
-	d, err := s.handle(ctx, ev)
+	answer, err := s.handle(ctx, ev)
 	if err != nil {
 		s.opt.Logger.Warn("event not accepted", "adapter", s.opt.Name, "channel", ev.Channel.Name, "user", ev.User.Name, "error", err)
 		return s.notAccepted(err)
 	}
 	s.mu.Lock()
 	// A duplicate is answered as the first time, when that is still known.
-	d = s.answers.settle(ev.DeliveryID, d)
+	d := s.answers.settle(ev.DeliveryID, answer.Disposition)
 	s.mu.Unlock()
 	ses.push(Frame{Is: IsSaid, Delivery: ev.DeliveryID, ID: ev.Message, Disposition: dispositionWord(d)})
 	return nil

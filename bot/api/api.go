@@ -1,6 +1,6 @@
 // Package api is the HTTP surface: webhooks and health. It translates requests
 // into calls of the engine's service and errors into status codes, and knows
-// nothing of chat.
+// nothing of chat but where its callbacks are.
 package api
 
 import (
@@ -36,7 +36,10 @@ type Options struct {
 	Ready   func(ctx context.Context) error
 	MaxBody int64  // bytes of a request body
 	Token   string // required of every /api request when not empty
-	Logger  *slog.Logger
+	// Chat serves what chat platforms call, below /chat; it does its own
+	// authentication.
+	Chat   http.Handler
+	Logger *slog.Logger
 }
 
 type handler struct{ Options }
@@ -48,6 +51,9 @@ func New(o Options) http.Handler {
 	r.Use(middleware.Recoverer)
 	r.Get("/healthz", h.healthz)
 	r.Get("/readyz", h.readyz)
+	if o.Chat != nil {
+		r.Mount("/chat", http.StripPrefix("/chat", o.Chat))
+	}
 	r.Route("/api/v1", func(r chi.Router) {
 		r.Use(h.authenticate)
 		r.Post("/webhooks/*", h.webhook)

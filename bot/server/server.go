@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -52,6 +53,7 @@ type Server struct {
 	workers  *pipeline.Workers
 	chat     *chatops.Chat
 	room     *terminal.Server
+	adapters []adapters.Adapter // of the chat platforms, the terminal not among them
 	timers   *sensors.Timers
 	python   *python.Script
 
@@ -87,6 +89,9 @@ func New(ctx context.Context, cfg *config.Config, o Options) (_ *Server, err err
 		Journal: journal{s.store}, Logger: s.log.With("adapter", "terminal"),
 		BotName: cfg.Chat.Name, Prefix: cfg.Chat.Prefix,
 	})
+	if s.adapters, err = Adapters(cfg, s.log); err != nil {
+		return nil, err
+	}
 	if err := s.assemble(ctx); err != nil {
 		return nil, err
 	}
@@ -104,7 +109,7 @@ func (s *Server) assemble(ctx context.Context) error {
 	s.renderer = expression.New(expression.Options{})
 	s.chat = chatops.New(chatops.Options{
 		Store: s.store, Catalog: func() chatops.Catalog { return s.library.Snapshot() }, Renderer: s.renderer,
-		Adapters: []adapters.Adapter{s.room}, Name: s.cfg.Chat.Name, Prefix: s.cfg.Chat.Prefix, Logger: s.log,
+		Adapters: append(slices.Clone(s.adapters), s.room), Name: s.cfg.Chat.Name, Prefix: s.cfg.Chat.Prefix, Logger: s.log,
 	})
 	list, err := s.runners()
 	if err != nil {
@@ -183,7 +188,7 @@ func (s *Server) listenHTTP(ctx context.Context) error {
 		Handler: api.New(api.Options{
 			Service: s.service, Ready: s.checkReady,
 			Nodes: func(ctx context.Context) (any, error) { return Nodes(ctx, s.store) }, MaxBody: int64(s.cfg.HTTP.MaxBody),
-			Token: s.cfg.HTTP.Token.Reveal(), Logger: s.log,
+			Token: s.cfg.HTTP.Token.Reveal(), Chat: callbacks(s.adapters), Logger: s.log,
 		}),
 		ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, IdleTimeout: 2 * time.Minute,
 		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
@@ -217,6 +222,9 @@ func (s *Server) checkReady(ctx context.Context) error {
 	}
 	if _, err := s.store.LastEvent(ctx); err != nil {
 		return fmt.Errorf("the store does not answer: %w", err)
+	}
+	if s.roles.Has(RoleChat) {
+		return s.checkChat()
 	}
 	return nil
 }
@@ -253,6 +261,9 @@ func (s *Server) Run(ctx context.Context) error {
 		out.Go(fail(func() error { return s.chat.Stage(s.member.node.Name, 16).Run(stopSpeech, speech) }))
 		out.Go(fail(func() error { return s.room.Serve(stopSpeech, s.socket) }))
 		in.Go(fail(func() error { return s.room.Run(intake, s.chat) }))
+		for _, a := range s.adapters {
+			in.Go(func() error { s.converse(intake, a); return nil })
+		}
 	}
 	stages.Go(fail(func() error { return s.workers.Run(intake, work) }))
 	if s.roles.Has(RoleTimers) {
