@@ -17,18 +17,19 @@ import (
 // with its documentation (the doc tag), which `petrel config print` and
 // docs/configuration.md show.
 type Config struct {
-	DataDir         string   `yaml:"data_dir" kind:"path" doc:"Folder for everything the program writes: the SQLite file, the unpacked built-in packs. Created when missing."`
-	Node            string   `yaml:"node" doc:"Name of this process among those that share a store; empty means the host's name. A name that is in use gets a number behind."`
-	Roles           []string `yaml:"roles" doc:"What this process does: chat, api, rules, workers, timers. Empty means everything. Several processes can share the work when the store is Redis."`
-	Store           Store    `yaml:"store"`
-	HTTP            HTTP     `yaml:"http"`
-	Packs           []string `yaml:"packs" kind:"path" doc:"Folders that hold packs, each pack a sub-folder with a pack.yaml; a folder that is itself a pack works too. They add to the built-in packs; of two packs with the same ref the first one listed wins, and any of them wins over a built-in one."`
-	Configs         string   `yaml:"configs" kind:"path" doc:"Folder that holds the configurations of packs, one file REF.yaml a pack. Empty means configs in data_dir."`
-	Python          Python   `yaml:"python"`
-	Chat            Chat     `yaml:"chat"`
-	Workers         Workers  `yaml:"workers"`
-	Log             Log      `yaml:"log"`
-	ShutdownTimeout Duration `yaml:"shutdown_timeout" doc:"How long a stopping program waits for running actions before it hands their work back."`
+	DataDir         string    `yaml:"data_dir" kind:"path" doc:"Folder for everything the program writes: the SQLite file, the unpacked built-in packs. Created when missing."`
+	Node            string    `yaml:"node" doc:"Name of this process among those that share a store; empty means the host's name. A name that is in use gets a number behind."`
+	Roles           []string  `yaml:"roles" doc:"What this process does: chat, api, rules, workers, timers. Empty means everything. Several processes can share the work when the store is Redis."`
+	Store           Store     `yaml:"store"`
+	HTTP            HTTP      `yaml:"http"`
+	Packs           []string  `yaml:"packs" kind:"path" doc:"Folders that hold packs, each pack a sub-folder with a pack.yaml; a folder that is itself a pack works too. They add to the built-in packs; of two packs with the same ref the first one listed wins, and any of them wins over a built-in one."`
+	Configs         string    `yaml:"configs" kind:"path" doc:"Folder that holds the configurations of packs, one file REF.yaml a pack. Empty means configs in data_dir."`
+	Python          Python    `yaml:"python"`
+	Chat            Chat      `yaml:"chat"`
+	Workers         Workers   `yaml:"workers"`
+	Webhooks        []Webhook `yaml:"webhooks"`
+	Log             Log       `yaml:"log"`
+	ShutdownTimeout Duration  `yaml:"shutdown_timeout" doc:"How long a stopping program waits for running actions before it hands their work back."`
 
 	origins map[string]origin // key path -> where a value that is not a default came from
 }
@@ -82,6 +83,7 @@ func Default() *Config {
 			Mattermost: Mattermost{CommandTokens: []string{}},
 		},
 		Workers:         Workers{MaxWaiting: 100_000, Concurrency: 20},
+		Webhooks:        []Webhook{},
 		Log:             Log{Level: "info", Format: "auto"},
 		ShutdownTimeout: Duration(10 * time.Second),
 		origins:         map[string]origin{},
@@ -141,6 +143,9 @@ func (c *Config) validate(report func(key, format string, args ...any)) {
 		report("shutdown_timeout", "must be longer than 0s, for example 10s")
 	}
 	c.Chat.validate(report)
+	for i := range c.Webhooks {
+		c.Webhooks[i].validate(func(key, format string, args ...any) { report(fmt.Sprintf("webhooks[%d].%s", i, key), format, args...) })
+	}
 	for i, dir := range c.Packs {
 		if dir == "" {
 			report("packs", "entry %d is empty; each entry is a folder", i+1)

@@ -184,11 +184,15 @@ func (s *Server) listenHTTP(ctx context.Context) error {
 	if s.httpListener, err = lc.Listen(ctx, "tcp", s.cfg.HTTP.Listen); err != nil {
 		return fmt.Errorf("http.listen: %w (another program has the port? set http.listen or PETREL_HTTP__LISTEN)", err)
 	}
+	guards, err := Guards(s.cfg)
+	if err != nil {
+		return err
+	}
 	s.http = &http.Server{
 		Handler: api.New(api.Options{
 			Service: s.service, Ready: s.checkReady,
 			Nodes: func(ctx context.Context) (any, error) { return Nodes(ctx, s.store) }, MaxBody: int64(s.cfg.HTTP.MaxBody),
-			Token: s.cfg.HTTP.Token.Reveal(), Chat: callbacks(s.adapters), Logger: s.log,
+			Token: s.cfg.HTTP.Token.Reveal(), Guards: guards, Chat: callbacks(s.adapters), Logger: s.log,
 		}),
 		ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, IdleTimeout: 2 * time.Minute,
 		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
