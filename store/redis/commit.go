@@ -196,8 +196,11 @@ func outcome(batch *store.Batch, reply any) error {
 
 // pack is the stored form of a body: r and the bytes, or z and gzip.
 func pack(body []byte, from int) []byte {
+	return appendPacked(make([]byte, 0, 1+len(body)), body, from)
+}
+
+func appendPacked(out, body []byte, from int) []byte {
 	stored, zipped := codec.Compress(body, from)
-	out := make([]byte, 0, 1+len(stored))
 	if zipped {
 		out = append(out, 'z')
 	} else {

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -12,8 +13,8 @@ import (
 )
 
 // largeBody is the size from which a body travels beside the message instead of
-// in it, so that the server does not copy it once more.
-const largeBody = 16 << 10
+// in it: the server handles it once less, but has an argument more.
+const largeBody = 64
 
 // msg is a message in msgpack, of which the scripts need arrays, texts and whole
 // numbers only.
@@ -141,8 +142,10 @@ func write(batch *store.Batch, now time.Time) (*order, error) {
 		p := &batch.Puts[i]
 		o.docs = append(o.docs, document{segment(p.Collection), p.ID})
 		m.number(p.Rev)
-		m.filings(p.Index)
-		o.body(&m, pack(p.Body, zipFrom))
+		filed := filings(p.Index)
+		m.head(len(filed))
+		m = append(m, filed...)
+		o.body(&m, record(p))
 	}
 	m.array(len(batch.Deletes))
 	for _, d := range batch.Deletes {
@@ -192,19 +195,34 @@ func (o *order) body(m *msg, body []byte) {
 	*m = append(*m, body...)
 }
 
-// filings adds the index entries of a document, each index, value and sort key
-// with a NUL behind it.
-func (m *msg) filings(list []store.IndexEntry) {
-	size := 0
-	for _, e := range list {
-		size += len(segment(e.Index)) + len(e.Value) + len(e.Sort) + 3
+// record is the stored form of a document: revision:body. Which revision it gets is
+// not known here when it replaces any.
+func record(p *store.Put) []byte {
+	out := make([]byte, 0, len(p.Body)+16)
+	if p.Rev != store.AnyRev {
+		out = strconv.AppendInt(out, p.Rev+1, 10)
 	}
-	m.head(size)
+	return appendPacked(append(out, ':'), p.Body, zipFrom)
+}
+
+// filings are the index entries of a document, each once: a list of index:value and
+// sort key in turn.
+func filings(list []store.IndexEntry) []byte {
+	var once []store.IndexEntry
 	for _, e := range list {
-		*m = append(append(*m, segment(e.Index)...), 0)
-		*m = append(append(*m, e.Value...), 0)
-		*m = append(append(*m, e.Sort...), 0)
+		if !slices.Contains(once, e) {
+			once = append(once, e)
+		}
 	}
+	m := make(msg, 0, 16+64*len(once))
+	m.array(2 * len(once))
+	for _, e := range once {
+		index := segment(e.Index)
+		m.head(len(index) + 1 + len(e.Value))
+		m = append(append(append(m, index...), ':'), e.Value...)
+		m.text(e.Sort)
+	}
+	return m
 }
 
 // shelf is a collection and the documents of it that a message speaks of.

@@ -14,13 +14,16 @@
 --     the document of each put and then of each delete}, {number of the item of
 --     each ack}, claims, puts, deletes, pushes, blobs, number of events, events as
 --     one piece}; of which, one after the other,
---   claims: key, value, ttl ms; puts: revision, filings, body; deletes: revision;
+--   claims: key, value, ttl ms; puts: revision, filings, record; deletes: revision;
 --     pushes: queue, id, lane, group, delay ms, body; blobs: id, body or ''.
---   A body that is a number is the place of a large one.
--- Filings are index NUL value NUL sort NUL for each entry.
+--   A record is what is stored, new revision:body, and lacks the revision when the
+--   one that it replaces is -1. A body, record or piece that is a number is the
+--   place of a large one. The server hashes each text that a script sees, byte by
+--   byte, so long ones are not put together here.
 -- Reply: for each batch 1, {LOST, n}, {TAKEN, n, value}, {PUT, n, have} or
 -- {DELETE, n, have}
 local MANY = 1000 -- arguments in one command; even
+local NOWHERE = '\144' -- no filings
 local message = cmsgpack.unpack(ARGV[1])
 local node, prolong, keep, batches = message[1], message[2], message[3], message[6]
 local memo = P .. 'n:' .. node
@@ -34,13 +37,15 @@ for i = 1, #message[4], 2 do
     local fields = {}
     for j = from, math.min(from + MANY - 1, #ids) do fields[#fields + 1] = ids[j] .. '\0' end
     for j, raw in ipairs(call('HMGET', P .. 'd:' .. collection, unpack(fields))) do
-      local d = { collection = collection, id = ids[from + j - 1], rev = 0, filed = '' }
+      local rev, filed = 0, NOWHERE
       if raw then
         local at = string.find(raw, '\0', 1, true)
-        d.rev, d.filed = tonumber(string.sub(raw, 1, at - 1)), string.sub(raw, at + 1)
+        rev, filed = tonumber(string.sub(raw, 1, at - 1)), string.sub(raw, at + 1)
       end
-      d.was, d.before = d.rev, d.filed
-      documents[#documents + 1] = d
+      documents[#documents + 1] = {
+        collection = collection, id = ids[from + j - 1], rev = rev, filed = filed, was = rev, before = filed,
+        changed = false, record = false,
+      }
     end
   end
 end
@@ -79,26 +84,27 @@ local function check(b)
     claimed[claims[i]] = claims[i + 1]
   end
   local undo = {}
-  local function change(d, rev, filed, body)
-    undo[#undo + 1] = { d, d.rev, d.filed, d.body, d.changed }
-    d.rev, d.filed, d.body, d.changed = rev, filed, body, true
+  local function change(d, rev, filed, record)
+    undo[#undo + 1] = { d, d.rev, d.filed, d.record, d.changed }
+    d.rev, d.filed, d.record, d.changed = rev, filed, record, true
   end
   local function back()
     for i = #undo, 1, -1 do
       local u = undo[i]
       local d = u[1]
-      d.rev, d.filed, d.body, d.changed = u[2], u[3], u[4], u[5]
+      d.rev, d.filed, d.record, d.changed = u[2], u[3], u[4], u[5]
     end
   end
   for i = 1, #puts, 3 do
-    local d, rev, body = documents[docs[(i + 2) / 3]], puts[i], puts[i + 2]
+    local d, rev, record = documents[docs[(i + 2) / 3]], puts[i], puts[i + 2]
     if rev ~= -1 and rev ~= d.rev then
       local have = text(d.rev)
       back()
       return false, { 'PUT', (i + 2) / 3, have }, #acks, #claims
     end
-    if type(body) == 'number' then body = ARGV[base + body] end
-    change(d, d.rev + 1, puts[i + 1], body)
+    if type(record) == 'number' then record = ARGV[base + record] end
+    if rev == -1 then record = text(d.rev + 1) .. record end
+    change(d, d.rev + 1, puts[i + 1], record)
   end
   for i, rev in ipairs(deletes) do
     local d = documents[docs[#puts / 3 + i]]
@@ -107,7 +113,7 @@ local function check(b)
       back()
       return false, { 'DELETE', i, have }, #acks, #claims
     end
-    change(d, 0, '', nil)
+    change(d, 0, NOWHERE, false)
   end
   b.accepted = true
   return true
@@ -208,26 +214,27 @@ local function member(lists, d, key, sort)
   list[#list + 1] = sort .. '\0' .. d.id
 end
 
--- refile changes the index entries that differ.
-local function refile(d)
-  local old, new = d.before, d.filed
-  if old == new then return end
-  local whole, parts = '[^%z]*%z[^%z]*%z[^%z]*%z', '^([^%z]*)%z([^%z]*)%z([^%z]*)%z$'
-  local there = {}
-  for entry in string.gmatch(old, whole) do there[entry] = true end
-  for entry in string.gmatch(new, whole) do
-    if there[entry] ~= nil then
-      there[entry] = false
-    else
-      local index, value, sort = string.match(entry, parts)
-      member(adds, d, index .. ':' .. value, sort)
-      there[entry] = false
-    end
+-- filings lists index:value and sort of each entry, in turn.
+local function filings(filed)
+  if (string.byte(filed) or 0) >= 0x80 then return cmsgpack.unpack(filed) end
+  local list = {} -- as schema 1 has them
+  for index, value, sort in string.gmatch(filed, '([^%z]*)%z([^%z]*)%z([^%z]*)%z') do
+    list[#list + 1] = index .. ':' .. value
+    list[#list + 1] = sort
   end
-  for entry, leaves in pairs(there) do
-    if leaves then
-      local index, value, sort = string.match(entry, parts)
-      member(removes, d, index .. ':' .. value, sort)
+  return list
+end
+
+-- refile changes the index entries that differ. What leaves its place in the list
+-- is removed, what has a new one is added, later; no list has an entry twice.
+local function refile(d)
+  if d.before == d.filed then return end
+  local old, new = filings(d.before), filings(d.filed)
+  for i = 1, math.max(#old, #new), 2 do
+    local key, sort = new[i], new[i + 1]
+    if key ~= old[i] or sort ~= old[i + 1] then
+      if key then member(adds, d, key, sort) end
+      if old[i] then member(removes, d, old[i], old[i + 1]) end
     end
   end
 end
@@ -235,9 +242,9 @@ end
 for _, d in ipairs(documents) do
   if d.changed then
     if d.rev > 0 then
-      local rev, list = text(d.rev), under(sets, P .. 'd:' .. d.collection)
+      local list = under(sets, P .. 'd:' .. d.collection)
       local n = #list
-      list[n + 1], list[n + 2], list[n + 3], list[n + 4] = d.id, rev .. ':' .. d.body, d.id .. '\0', rev .. '\0' .. d.filed
+      list[n + 1], list[n + 2], list[n + 3], list[n + 4] = d.id, d.record, d.id .. '\0', text(d.rev) .. '\0' .. d.filed
       if d.was == 0 then
         list = under(adds, P .. 'a:' .. d.collection)
         n = #list

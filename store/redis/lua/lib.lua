@@ -1,7 +1,9 @@
 -- What the scripts share. KEYS[1] is the prefix of all keys, with its hash tag,
 -- so that a script stays on one slot of a cluster. Keys, behind the prefix:
 --   meta        hash: schema version
---   d:C         collection C, hash: id -> revision:body, id NUL -> revision NUL filings
+--   d:C         collection C, hash: id -> revision:body, id NUL -> revision NUL filings;
+--               these are a list (msgpack) of index:value and sort key in turn, in
+--               schema 1 each of index, value and sort with a NUL behind it
 --   a:C         all its ids (ZSET by lex)
 --   i:C:I:V     index I, value V: members sort NUL id (ZSET by lex)
 --   s:Q:L       queue Q, lane L: stream of items; the pending entries of its
