@@ -50,7 +50,10 @@ func (m *Masker) Replace(group string, texts []string) {
 	m.replacer = nil
 }
 
-// Add adds a secret text to a group.
+// maxAdded is how many texts Add keeps in a group.
+const maxAdded = 1000
+
+// Add adds a secret text to a group; of very many the oldest is forgotten.
 func (m *Masker) Add(group, text string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -60,7 +63,8 @@ func (m *Masker) Add(group, text string) {
 	if m.groups == nil {
 		m.groups = map[string][]string{}
 	}
-	m.groups[group] = append(m.groups[group], text)
+	list := append(m.groups[group], text)
+	m.groups[group] = list[max(0, len(list)-maxAdded):]
 	m.replacer = nil
 }
 
