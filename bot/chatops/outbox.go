@@ -109,7 +109,11 @@ func (c *Chat) update(ctx context.Context, adapter string, ref adapters.Ref, m a
 func (c *Chat) hide(m adapters.Message) adapters.Message {
 	m.Blocks = slices.Clone(m.Blocks)
 	for i := range m.Blocks {
-		m.Blocks[i].Text = c.masker.Text(m.Blocks[i].Text)
+		b := &m.Blocks[i]
+		b.Text, b.Fields = c.masker.Text(b.Text), slices.Clone(b.Fields)
+		for j := range b.Fields {
+			b.Fields[j].Value = c.masker.Text(b.Fields[j].Value)
+		}
 	}
 	return m
 }
