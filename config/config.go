@@ -25,6 +25,7 @@ type Config struct {
 	Packs           []string  `yaml:"packs" kind:"path" doc:"Folders that hold packs, each pack a sub-folder with a pack.yaml; a folder that is itself a pack works too. They add to the built-in packs; of two packs with the same ref the first one listed wins, and any of them wins over a built-in one."`
 	Configs         string    `yaml:"configs" kind:"path" doc:"Folder that holds the configurations of packs, one file REF.yaml a pack. Empty means configs in data_dir."`
 	Python          Python    `yaml:"python"`
+	Secrets         Secrets   `yaml:"secrets"`
 	Chat            Chat      `yaml:"chat"`
 	Workers         Workers   `yaml:"workers"`
 	Webhooks        []Webhook `yaml:"webhooks"`
@@ -53,6 +54,12 @@ type Python struct {
 	Prewarm     bool   `yaml:"prewarm" doc:"Keep an interpreter a pack ready, and make every run a fork of it: a run then takes milliseconds. Off, every run starts an interpreter."`
 	Interpreter string `yaml:"interpreter" doc:"Python of packs that have no virtualenv, and what virtualenvs are made with: a path, or a name that is looked up. Python 3.8 or newer."`
 	CommonLibs  bool   `yaml:"common_libs" doc:"Put the folder lib of a pack on the module path of its actions, as StackStorm's packs.enable_common_libs does."`
+}
+
+// Secrets are the keys that secret values are encrypted with.
+type Secrets struct {
+	KeyFile           string `yaml:"key_file" kind:"path" doc:"File with the keys that secret items of the datastore are encrypted with. Empty means keys.json in data_dir; with SQLite it is made when it is first needed. Processes that share a Redis need the same keys: make them with 'petrel key generate FILE'. Keep a copy in a safe place: without it the values are lost."`
+	StackStormKeyFile string `yaml:"stackstorm_key_file" kind:"path" doc:"StackStorm's key file (keyvalue.encryption_key_path), to read values that StackStorm encrypted. 'petrel key rotate' encrypts them with Petrel's own key, then it is not needed any more."`
 }
 
 // Workers are the goroutines that run actions.
@@ -107,6 +114,14 @@ func (c *Config) ConfigsDir() string {
 		return c.Configs
 	}
 	return filepath.Join(c.DataDir, "configs")
+}
+
+// KeyFile returns the file of the keys that secret values are encrypted with.
+func (c *Config) KeyFile() string {
+	if c.Secrets.KeyFile != "" {
+		return c.Secrets.KeyFile
+	}
+	return filepath.Join(c.DataDir, "keys.json")
 }
 
 // VirtualenvsDir returns the folder of the packs' virtualenvs.

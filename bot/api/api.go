@@ -17,7 +17,9 @@ import (
 
 	"petrel/bot/webhooks"
 	"petrel/engine"
+	"petrel/engine/datastore"
 	"petrel/engine/pipeline"
+	"petrel/engine/secrets"
 )
 
 // Service is what the API needs of the engine.
@@ -33,10 +35,13 @@ type Options struct {
 	Service Service
 	// Nodes lists the processes of the deployment, as JSON values.
 	Nodes func(ctx context.Context) (any, error)
+	// Keys is the datastore.
+	Keys *datastore.Service
 	// Ready reports why the program cannot take work now, nil when it can.
 	Ready   func(ctx context.Context) error
-	MaxBody int64  // bytes of a request body
-	Token   string // required of every /api request when not empty
+	MaxBody int64           // bytes of a request body
+	Token   string          // required of every /api request when not empty
+	Masker  *secrets.Masker // secret texts that errors must not tell; nil: none
 	// Guards say, by webhook, how its senders prove who they are; others need the
 	// token.
 	Guards map[string]*webhooks.Guard
@@ -64,6 +69,7 @@ func New(o Options) http.Handler {
 			r.Use(h.authenticate)
 			r.Get("/nodes", h.nodes)
 			r.Get("/executions/{id}", h.execution)
+			h.keyRoutes(r)
 		})
 	})
 	r.NotFound(func(w http.ResponseWriter, r *http.Request) {
@@ -170,7 +176,7 @@ func (h *handler) fail(w http.ResponseWriter, err error) {
 	if code == engine.Unavailable {
 		w.Header().Set("Retry-After", "1")
 	}
-	h.write(w, statuses[code], fault{text})
+	h.write(w, statuses[code], fault{h.Masker.Text(text)})
 }
 
 func (h *handler) write(w http.ResponseWriter, status int, body any) {
