@@ -26,6 +26,7 @@ type Config struct {
 	Configs         string   `yaml:"configs" kind:"path" doc:"Folder that holds the configurations of packs, one file REF.yaml a pack. Empty means configs in data_dir."`
 	Python          Python   `yaml:"python"`
 	Chat            Chat     `yaml:"chat"`
+	People          People   `yaml:"people" doc:"Who is who: the name of a user, below it what they are called in chat and the groups they are in; see docs/chatops.md. Who is not listed has their login name and no groups."`
 	Workers         Workers  `yaml:"workers"`
 	Log             Log      `yaml:"log"`
 	ShutdownTimeout Duration `yaml:"shutdown_timeout" doc:"How long a stopping program waits for running actions before it hands their work back."`
@@ -74,10 +75,12 @@ func Default() *Config {
 		Packs:   []string{},
 		Store:   Store{Synchronous: "full"},
 		HTTP:    HTTP{Listen: "127.0.0.1:8080", MaxBody: 1 << 20},
+		People:  People{},
 		Python:  Python{Prewarm: true, Interpreter: "python3"},
 		Chat: Chat{
 			Prefix:     "!",
 			Name:       "petrel",
+			Admins:     []string{},
 			Terminal:   Terminal{DefaultChannel: "#general"},
 			Mattermost: Mattermost{CommandTokens: []string{}},
 		},
@@ -141,6 +144,7 @@ func (c *Config) validate(report func(key, format string, args ...any)) {
 		report("shutdown_timeout", "must be longer than 0s, for example 10s")
 	}
 	c.Chat.validate(report)
+	c.People.validate(report)
 	for i, dir := range c.Packs {
 		if dir == "" {
 			report("packs", "entry %d is empty; each entry is a folder", i+1)

@@ -99,10 +99,10 @@ func TestProblems(t *testing.T) {
 	for _, tt := range []struct{ name, yaml, want string }{
 		{"unknown key", "\nhtpp: {}\n", `F:2: htpp: unknown key; did you mean http?`},
 		{"unknown inner key", "http:\n  lisen: :1\n", `F:2: http.lisen: unknown key; did you mean listen?`},
-		{"nothing near", "zzzzzzzz: 1\n", `F:1: zzzzzzzz: unknown key; known here: data_dir, node, roles, store, http, packs, configs, python, chat, workers, log, shutdown_timeout`},
+		{"nothing near", "zzzzzzzz: 1\n", `F:1: zzzzzzzz: unknown key; known here: data_dir, node, roles, store, http, packs, configs, python, chat, people, workers, log, shutdown_timeout`},
 		{"twice", "data_dir: a\ndata_dir: b\n", `F:2: data_dir: is set twice, first in line 1; remove one`},
 		{"section is text", "http: yes please\n", `F:1: http: must be a mapping with the keys listen, public_url, max_body, token, but is the text "yes please"`},
-		{"file is a list", "- a\n", `F:1: must be a mapping with the keys data_dir, node, roles, store, http, packs, configs, python, chat, workers, log, shutdown_timeout, but is a list`},
+		{"file is a list", "- a\n", `F:1: must be a mapping with the keys data_dir, node, roles, store, http, packs, configs, python, chat, people, workers, log, shutdown_timeout, but is a list`},
 		{"no value", "chat:\n  name:\n", `F:2: chat.name: has no value; give one (text) or remove the line`},
 		{"number for text", "chat: {name: 5}\n", `F:1: chat.name: must be text, but is the number 5; put it in quotes if you mean the text`},
 		{"number for path", "data_dir: 5\n", `F:1: data_dir: must be a path, but is the number 5; put it in quotes if you mean the text`},
@@ -130,7 +130,7 @@ func TestProblems(t *testing.T) {
 		{"timeout", "shutdown_timeout: 0s\n", `F:1: shutdown_timeout: must be longer than 0s, for example 10s`},
 		{"data_dir", "data_dir: ''\n", `F:1: data_dir: must not be empty; the default is ./data`},
 		{"packs", "packs: ['']\n", `F:1: packs: entry 1 is empty; each entry is a folder`},
-		{"several", "a: 1\nlog: {level: loud}\nhttp: 3\n", "F:1: a: unknown key; known here: data_dir, node, roles, store, http, packs, configs, python, chat, workers, log, shutdown_timeout\nF:2: log.level: \"loud\" is not possible; write one of debug, info, warn, error\nF:3: http: must be a mapping with the keys listen, public_url, max_body, token, but is the number 3"},
+		{"several", "a: 1\nlog: {level: loud}\nhttp: 3\n", "F:1: a: unknown key; known here: data_dir, node, roles, store, http, packs, configs, python, chat, people, workers, log, shutdown_timeout\nF:2: log.level: \"loud\" is not possible; write one of debug, info, warn, error\nF:3: http: must be a mapping with the keys listen, public_url, max_body, token, but is the number 3"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			path := write(t, t.TempDir(), tt.yaml)

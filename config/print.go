@@ -32,6 +32,8 @@ func structNode(v reflect.Value, path string, origins map[string]origin) *yaml.N
 		var value *yaml.Node
 		if f.value.Kind() == reflect.Struct {
 			value = structNode(f.value, f.path, origins)
+		} else if people, ok := f.value.Interface().(People); ok {
+			value = people.node(f.path, origins)
 		} else {
 			value = leafNode(f.value)
 			if from, ok := origins[f.path]; ok {
@@ -44,6 +46,9 @@ func structNode(v reflect.Value, path string, origins map[string]origin) *yaml.N
 }
 
 func leafNode(v reflect.Value) *yaml.Node {
+	if people, ok := v.Interface().(People); ok {
+		return people.node("", nil)
+	}
 	if list, ok := v.Interface().([]string); ok {
 		node := &yaml.Node{Kind: yaml.SequenceNode, Style: yaml.FlowStyle}
 		for _, item := range list {
