@@ -16,6 +16,7 @@ const (
 	TriggerCronTimer     = "core.st2.CronTimer"
 	TriggerChatCommand   = "core.chat.command"
 	TriggerChatMessage   = "core.chat.message"
+	TriggerInquiry       = "core.st2.generic.inquiry"
 )
 
 // TriggerType is a kind of event: what it is called and what its payload holds.
