@@ -388,8 +388,11 @@ var _ workflow.Records = flowRecords{}
 // Task implements workflow.Records.
 func (r flowRecords) Task(ctx context.Context, task string, route int) (*value.Dict, error) {
 	t, err := r.w.task(ctx, r.f, task, route)
-	if t == nil || err != nil {
+	if err != nil {
 		return nil, err
+	}
+	if t == nil { // nothing had to be run, so there is no record
+		t = &TaskExecution{WorkflowExecution: r.f.doc.ID, TaskID: task, TaskRoute: route, StartTimestamp: r.f.doc.Value.StartTimestamp}
 	}
 	var result any
 	switch {

@@ -411,7 +411,10 @@ func flowProblem(message string) json.RawMessage {
 }
 
 func flowErrors(list any) json.RawMessage {
-	body, err := json.Marshal(map[string]any{"output": nil, "errors": list})
+	body, err := json.Marshal(struct {
+		Output any `json:"output"`
+		Errors any `json:"errors"`
+	}{nil, list})
 	if err != nil { // lists of texts always encode
 		panic(err)
 	}

@@ -101,8 +101,11 @@ func (w *Workers) putTasks(f *flow, b *store.Batch) error {
 // launch requests the executions of a task. refused tells that one of them could
 // not be requested: the workflow has failed.
 func (w *Workers) launch(ctx context.Context, f *flow, b *store.Batch, n *workflow.Next) (refused bool, err error) {
+	if n.Completed {
+		return false, nil
+	}
 	t, err := w.begunTask(ctx, f, n)
-	if err != nil || n.Completed {
+	if err != nil {
 		return false, err
 	}
 	for _, a := range n.Actions {

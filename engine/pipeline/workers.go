@@ -66,6 +66,9 @@ func (w *Workers) Run(intake, work context.Context) error {
 	// The place in the event log is taken before any action runs, so that the
 	// cancel of none is missed.
 	after, err := w.store.LastEvent(intake)
+	if intake.Err() != nil {
+		return nil
+	}
 	if err != nil {
 		return fmt.Errorf("watch for cancels: %w", err)
 	}

@@ -10,6 +10,7 @@ import (
 
 	"petrel/engine"
 	"petrel/engine/expression/value"
+	"petrel/engine/params"
 	"petrel/engine/runners"
 )
 
@@ -57,6 +58,14 @@ func (Runner) Run(_ context.Context, job runners.Job) (runners.Outcome, error) {
 		if v, _ := job.Runner.GetString(name); value.Truth(v) {
 			result.SetString(name, v)
 		}
+	}
+	schema, _ := result.GetString("schema")
+	raw, err := value.AppendJSON(nil, schema)
+	if err == nil {
+		_, err = params.CompileForm(raw)
+	}
+	if err != nil {
+		return runners.Failure("the parameter schema cannot be used: " + err.Error()), nil
 	}
 	body, err := value.AppendJSON(nil, result)
 	if err != nil {
