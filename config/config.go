@@ -27,6 +27,7 @@ type Config struct {
 	Python          Python    `yaml:"python"`
 	Secrets         Secrets   `yaml:"secrets"`
 	Chat            Chat      `yaml:"chat"`
+	People          People    `yaml:"people" doc:"Who is who: the name of a user, below it what they are called in chat and the groups they are in; see docs/chatops.md. Who is not listed has their login name and no groups."`
 	Workers         Workers   `yaml:"workers"`
 	Webhooks        []Webhook `yaml:"webhooks"`
 	Log             Log       `yaml:"log"`
@@ -82,10 +83,12 @@ func Default() *Config {
 		Packs:   []string{},
 		Store:   Store{Synchronous: "full"},
 		HTTP:    HTTP{Listen: "127.0.0.1:8080", MaxBody: 1 << 20},
+		People:  People{},
 		Python:  Python{Prewarm: true, Interpreter: "python3"},
 		Chat: Chat{
 			Prefix:     "!",
 			Name:       "petrel",
+			Admins:     []string{},
 			Terminal:   Terminal{DefaultChannel: "#general"},
 			Mattermost: Mattermost{CommandTokens: []string{}},
 		},
@@ -161,6 +164,7 @@ func (c *Config) validate(report func(key, format string, args ...any)) {
 	for i := range c.Webhooks {
 		c.Webhooks[i].validate(func(key, format string, args ...any) { report(fmt.Sprintf("webhooks[%d].%s", i, key), format, args...) })
 	}
+	c.People.validate(report)
 	for i, dir := range c.Packs {
 		if dir == "" {
 			report("packs", "entry %d is empty; each entry is a folder", i+1)

@@ -72,6 +72,10 @@ func (d *decoder) value(n *yaml.Node, f field) {
 		d.rows(n, f)
 		return
 	}
+	if people, ok := f.value.Interface().(People); ok {
+		d.people(n, people, f.path)
+		return
+	}
 	if n.Tag == "!!null" {
 		d.report(n, f.path, "has no value; give one (%s) or remove the line", f.typeName())
 		return
@@ -171,6 +175,8 @@ func setText(f field, text, dir string) error {
 			return fmt.Errorf("must be true or false, but is %q", text)
 		}
 		f.value.SetBool(text == "true")
+	case People:
+		return setPeople(f, text)
 	case []string:
 		list := []string{}
 		for part := range strings.SplitSeq(text, ",") {

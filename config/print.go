@@ -35,6 +35,8 @@ func structNode(v reflect.Value, path string, origins map[string]origin) *yaml.N
 			value = structNode(f.value, f.path, origins)
 		case f.isRows():
 			value = rowsNode(f, origins)
+		case f.value.Type() == reflect.TypeFor[People]():
+			value = f.value.Interface().(People).node(f.path, origins)
 		default:
 			value = leafNode(f.value)
 			if from, ok := origins[f.path]; ok {
@@ -58,6 +60,9 @@ func rowsNode(f field, origins map[string]origin) *yaml.Node {
 }
 
 func leafNode(v reflect.Value) *yaml.Node {
+	if people, ok := v.Interface().(People); ok {
+		return people.node("", nil)
+	}
 	if list, ok := v.Interface().([]string); ok {
 		node := &yaml.Node{Kind: yaml.SequenceNode, Style: yaml.FlowStyle}
 		for _, item := range list {

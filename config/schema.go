@@ -118,6 +118,8 @@ func (f field) typeName() string {
 			return "list of paths"
 		}
 		return "list of texts"
+	case People:
+		return "mapping of people"
 	case bool:
 		return "true or false"
 	case int:

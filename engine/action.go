@@ -38,3 +38,14 @@ type Runner struct {
 	// dies it is run again.
 	Quick bool `json:"-"`
 }
+
+// Names of the runners that the engine itself knows.
+const (
+	RunnerOrquesta = "orquesta"
+	RunnerChain    = "action-chain"
+	RunnerInquirer = "inquirer"
+)
+
+// Conducted reports whether the actions of a runner are workflows: no runner
+// carries them out, a conductor does.
+func Conducted(runner string) bool { return runner == RunnerOrquesta || runner == RunnerChain }
