@@ -39,7 +39,7 @@ folder meanwhile.`,
 		{"store", "store.url", "where state lives, such as sqlite:./data/petrel.db"},
 		{"listen", "http.listen", "address of the HTTP server, host:port"},
 		{"node", "node", "name of this process among those that share a store"},
-		{"roles", "roles", "what this process does: chat,api,rules,workers,timers (default: everything)"},
+		{"roles", "roles", "what this process does: chat,api,rules,workers,sensors,timers (default: everything)"},
 	} {
 		cmd.Flags().Func(f.flag, f.usage, func(text string) error {
 			o.set[f.key] = text
