@@ -60,6 +60,7 @@ func (a *app) serve(ctx context.Context, o serveOptions) error {
 	if err != nil {
 		return usageError{err}
 	}
+	defer ballast()()
 	if o.noChat || !roles.Has(server.RoleChat) || !a.onTerminal() {
 		s, err := server.New(ctx, cfg, server.Options{Roles: roles, Logger: newLogger(cfg, a.err, isTerminal(a.err))})
 		if err != nil {

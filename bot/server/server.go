@@ -135,7 +135,7 @@ func (s *Server) assemble(ctx context.Context) error {
 	}
 	s.service = pipeline.NewService(pipeline.Options{
 		Store: s.store, Catalog: catalog{s.library}, Renderer: s.renderer,
-		Responders: s.chat.Responders(), MaxWaiting: s.cfg.Workers.MaxWaiting, Masker: s.masker, Logger: s.log,
+		Responders: s.chat.Responders(), MaxWaiting: s.cfg.Workers.MaxWaiting, Decides: s.roles.Has(RoleRules), Masker: s.masker, Logger: s.log,
 	})
 	s.chat.Bind(s.service)
 	s.workers = pipeline.NewWorkers(s.service, pipeline.WorkerOptions{
