@@ -232,12 +232,17 @@ func (w *Workers) childMoved(ctx context.Context, f *flow, id string) (bool, err
 
 // release lets a workflow that only waited for an answer go on before it hears of
 // the answer; one that a person paused stays so. The same goes for a sub-workflow
-// that runs again.
+// that was held up and goes on.
 func (f *flow) release(ctx context.Context, child *engine.Execution) error {
-	answered := child.Action.Runner == engine.RunnerInquirer && child.Status.Completed() && child.Status != engine.Canceled
-	again := engine.Conducted(child.Action.Runner) && child.Status == engine.Running
-	s := f.c.Status()
-	if !answered && !again || f.e.Value.Context.PausedBy != "" || s != engine.Pausing && s != engine.Paused {
+	s, goesOn := f.c.Status(), false
+	switch child.Action.Runner {
+	case engine.RunnerInquirer:
+		goesOn = child.Status.Completed()
+	case engine.RunnerOrquesta, engine.RunnerChain:
+		was := f.c.TaskStatus(child.Task.Name, child.Task.Route)
+		goesOn = (child.Status.Completed() || child.Status == engine.Running) && (was == engine.Paused || was == engine.Pausing)
+	}
+	if !goesOn || f.e.Value.Context.PausedBy != "" || s != engine.Pausing && s != engine.Paused {
 		return nil
 	}
 	return f.c.Request(ctx, engine.Resuming)

@@ -20,6 +20,8 @@ import (
 
 	"petrel/aliases"
 	"petrel/engine"
+	"petrel/engine/runners/ask"
+	"petrel/engine/runners/flow"
 	httprunner "petrel/engine/runners/http"
 	"petrel/engine/runners/noop"
 	"petrel/engine/runners/python"
@@ -34,6 +36,7 @@ func runners() []engine.Runner {
 		shell.NewCommand(shell.Options{}).Spec(), shell.NewScript(shell.Options{}).Spec(),
 		ssh.NewCommand(ssh.Options{}).Spec(), ssh.NewScript(ssh.Options{}).Spec(),
 		httprunner.New(httprunner.Options{}).Spec(), noop.Runner{}.Spec(), (*python.Script)(nil).Spec(),
+		ask.Runner{}.Spec(), flow.Runners()[0].Spec(), flow.Runners()[1].Spec(),
 		{Name: "chat-post-message", Enabled: true, Parameters: json.RawMessage(`{}`)}, // the conversation's
 	}
 }
