@@ -193,7 +193,7 @@ func TestExampleWorkflows(t *testing.T) {
 	})
 }
 
-// Pause of the concurrency is what it says: never more at once than asked.
+// No more items run at the same time than the concurrency allows.
 func TestItemsInParts(t *testing.T) {
 	eachStore(t, nil, func(t *testing.T, h *house) {
 		id := h.until(h.start("examples.with_items", `{"items":200,"concurrency":10}`), engine.Succeeded).ID
