@@ -107,6 +107,7 @@ func (c *compiled) match(ctx context.Context, inst *engine.TriggerInstance) ([]r
 	outcome, err := c.index.Match(ctx, trigger, rules.Event{
 		Payload: payload,
 		Names:   map[string]any{"system": stored, "st2kv": value.DictOf("system", stored)},
+		System:  c.renderer.SystemItem,
 	})
 	if err != nil {
 		return nil, err

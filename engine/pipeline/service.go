@@ -6,12 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
 	"petrel/engine"
 	"petrel/engine/expression"
 	"petrel/engine/params"
+	"petrel/engine/secrets"
 	"petrel/store"
 )
 
@@ -58,6 +60,7 @@ type Options struct {
 	// MaxWaiting is how many events and actions may wait before intake refuses
 	// more; 0 means no bound.
 	MaxWaiting int
+	Masker     *secrets.Masker  // secret texts that are hidden from people; nil: none
 	Now        func() time.Time // nil means time.Now
 	Logger     *slog.Logger
 }
@@ -68,6 +71,7 @@ type Service struct {
 	catalog    Catalog
 	renderer   *expression.Renderer
 	responders map[string]Responder
+	masker     *secrets.Masker
 	now        func() time.Time
 	log        *slog.Logger
 	pressure   pressure
@@ -84,7 +88,7 @@ func NewService(o Options) *Service {
 	}
 	return &Service{
 		store: o.Store, catalog: o.Catalog, renderer: o.Renderer, responders: o.Responders,
-		now: now, log: o.Logger, pressure: pressure{limit: o.MaxWaiting},
+		masker: o.Masker, now: now, log: o.Logger, pressure: pressure{limit: o.MaxWaiting},
 	}
 }
 
@@ -112,6 +116,25 @@ type Receipt struct {
 // and will be acted on. Errors are *engine.Error with code Unavailable when the
 // store cannot take it now.
 func (s *Service) Dispatch(ctx context.Context, d Dispatch) (Receipt, error) {
+	inst := s.instance(d)
+	id := inst.ID
+	var b store.Batch
+	if err := s.addInstance(&b, &inst); err != nil {
+		return Receipt{}, err
+	}
+	err := s.intake(ctx, &b)
+	var dup *store.DuplicateError
+	if errors.As(err, &dup) {
+		return Receipt{ID: dup.Value, Duplicate: true}, nil
+	}
+	if err != nil {
+		return Receipt{}, err
+	}
+	return Receipt{ID: id}, nil
+}
+
+// instance is the record of an event.
+func (s *Service) instance(d Dispatch) engine.TriggerInstance {
 	now := s.now()
 	payload := d.Payload
 	if len(payload) == 0 {
@@ -125,23 +148,20 @@ func (s *Service) Dispatch(ctx context.Context, d Dispatch) (Receipt, error) {
 	if inst.TraceTag == "" {
 		inst.TraceTag = "trigger_instance-" + id
 	}
-	var b store.Batch
-	if err := Instances.Put(&b, store.Doc[engine.TriggerInstance]{ID: id, Value: inst}); err != nil {
-		return Receipt{}, err
+	return inst
+}
+
+// addInstance adds an event to a batch: its record, the claim of its delivery,
+// its place in the queue.
+func (s *Service) addInstance(b *store.Batch, inst *engine.TriggerInstance) error {
+	if err := Instances.Put(b, store.Doc[engine.TriggerInstance]{ID: inst.ID, Value: *inst}); err != nil {
+		return err
 	}
-	if d.DeliveryID != "" {
-		b.Claims = append(b.Claims, deliveryClaim(d.DeliveryID, id, deliveryMemory))
+	if inst.DeliveryID != "" {
+		b.Claims = append(b.Claims, deliveryClaim(inst.DeliveryID, inst.ID, deliveryMemory))
 	}
-	b.Pushes = append(b.Pushes, PushInstance(&inst))
-	err := s.intake(ctx, &b)
-	var dup *store.DuplicateError
-	if errors.As(err, &dup) {
-		return Receipt{ID: dup.Value, Duplicate: true}, nil
-	}
-	if err != nil {
-		return Receipt{}, err
-	}
-	return Receipt{ID: id}, nil
+	b.Pushes = append(b.Pushes, PushInstance(inst))
+	return nil
 }
 
 // PushInstance is the place of a trigger instance in its queue.
@@ -341,15 +361,31 @@ func (s *Service) execution(ctx context.Context, id string) (store.Doc[engine.Ex
 }
 
 // Output returns what an execution printed while it ran, oldest first, at most
-// the last max pieces.
+// the last max pieces; those that belong together are joined, and secret texts
+// are hidden.
 func (s *Service) Output(ctx context.Context, id string, max int) ([]OutputRecord, error) {
 	docs, _, err := Outputs.List(ctx, s.store, store.Query{Index: "execution", Value: id, Desc: true, Limit: max})
 	if err != nil {
 		return nil, err
 	}
-	records := make([]OutputRecord, len(docs))
-	for i, d := range docs {
-		records[len(docs)-1-i] = d.Value
+	var records []OutputRecord
+	for _, d := range slices.Backward(docs) {
+		if n := len(records); n > 0 && records[n-1].Type == d.Value.Type {
+			records[n-1].Data += d.Value.Data
+			continue
+		}
+		records = append(records, d.Value)
+	}
+	if len(records) == 0 {
+		return nil, nil
+	}
+	e, err := s.execution(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	hide := s.hider(&e.Value)
+	for i := range records {
+		records[i].Data = hide.text(records[i].Data)
 	}
 	return records, nil
 }
