@@ -115,7 +115,7 @@ func TestWorkflowGraphAndInspect(t *testing.T) {
 		args  []string
 		want  string
 	}{
-		{"", []string{"graph", file, "--format", "svg"}, "unknown format"},
+		{"", []string{"graph", file, "--format", "png"}, "unknown format"},
 		{"", []string{"graph", "/no/such/file"}, "no such file"},
 		{"[{task: a, stauts: failed}]", []string{"simulate", file, "--script", "-"}, `step 1: unknown field "stauts"`},
 		{"[{task: a}]", []string{"simulate", file, "--script", "-"}, "step 1: a step needs task and status"},

@@ -400,6 +400,17 @@ func (c *Conductor) Routes(task string) ([]int, error) {
 	return out, c.parts.fault
 }
 
+// Statuses gives how the newest run of each task stands, on whatever route; those
+// that have not run are missing.
+func (c *Conductor) Statuses() (map[string]Status, error) {
+	out := map[string]Status{}
+	for i := range c.head.Sequence {
+		e := c.entry(i)
+		out[e.ID] = e.status()
+	}
+	return out, c.parts.fault
+}
+
 // Fail fails the workflow with an entry of its own: for a task, when its action
 // could not be requested. It does nothing to a workflow that has failed already.
 func (c *Conductor) Fail(message, task string, route *int) {
