@@ -18,14 +18,15 @@ import (
 	"petrel/engine/pipeline"
 	"petrel/engine/workflow"
 	"petrel/engine/workflow/chain"
+	"petrel/engine/workflow/mistral"
 )
 
 func (a *app) workflowCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "workflow", Short: "Look at workflow files: inspect, draw, simulate",
+		Use: "workflow", Short: "Look at workflows: inspect, draw, simulate, convert",
 		Args: func(_ *cobra.Command, args []string) error { return noSuchCommand(args) },
 	}
-	cmd.AddCommand(a.workflowInspectCommand(), a.workflowGraphCommand(), a.workflowSimulateCommand())
+	cmd.AddCommand(a.workflowInspectCommand(), a.workflowGraphCommand(), a.workflowSimulateCommand(), a.workflowConvertCommand())
 	return cmd
 }
 
@@ -38,15 +39,9 @@ type workflowFile struct {
 // readWorkflow reads a file; "-" is standard input. A map with the key chain is an
 // action chain.
 func (a *app) readWorkflow(name string) (workflowFile, error) {
-	var text []byte
-	var err error
-	if name == "-" {
-		text, err = io.ReadAll(a.in)
-	} else {
-		text, err = os.ReadFile(name)
-	}
+	text, err := a.readFile(name)
 	if err != nil {
-		return workflowFile{}, usageError{err}
+		return workflowFile{}, err
 	}
 	if v, err := value.ParseYAML(text); err == nil {
 		if d, ok := v.(*value.Dict); ok {
@@ -162,6 +157,67 @@ func (a *app) graphOf(ctx context.Context, name string) (*workflow.Definition, w
 	}
 	def, err := pipeline.ReadDefinition(v.Runner, v.Name, []byte(v.Text))
 	return def, func(task string) workflow.Status { return v.Tasks[task] }, err
+}
+
+func (a *app) workflowConvertCommand() *cobra.Command {
+	var out string
+	cmd := &cobra.Command{
+		Use:   "convert FILE",
+		Short: "Write a Mistral v2 workflow as an Orquesta workflow",
+		Long: `Reads a Mistral v2 workflow and prints it as an Orquesta workflow. What has no
+equivalent, and what a person should look at, is listed on standard error; the
+exit code is 1 when something could not be converted.`,
+		Example: "  petrel workflow convert mistral/deploy.yaml -o actions/workflows/deploy.yaml",
+		Args:    exactArgs(1, "the Mistral file"),
+		RunE:    func(_ *cobra.Command, args []string) error { return a.convert(args[0], out) },
+	}
+	cmd.Flags().StringVarP(&out, "output", "o", "", "`file` to write instead of standard output")
+	return cmd
+}
+
+func (a *app) convert(name, to string) error {
+	text, err := a.readFile(name)
+	if err != nil {
+		return err
+	}
+	converted, notes, err := mistral.Convert(text)
+	if err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	lost := false
+	for _, n := range notes {
+		fmt.Fprintf(a.err, "%s: %s\n", name, n)
+		lost = lost || n.Lost
+	}
+	def, err := workflow.Parse(to, converted)
+	if err != nil {
+		return fmt.Errorf("the result cannot be read: %w", err)
+	}
+	for _, p := range def.Inspect(expression.New(expression.Options{}), "st2", "parent") {
+		fmt.Fprintf(a.err, "the result: %s\n", p)
+		lost = true
+	}
+	if to == "" {
+		_, err = a.out.Write(converted)
+	} else {
+		err = os.WriteFile(to, converted, 0o640)
+	}
+	if err == nil && lost {
+		return errSilent
+	}
+	return err
+}
+
+// readFile reads a file; "-" is standard input.
+func (a *app) readFile(name string) ([]byte, error) {
+	if name == "-" {
+		return io.ReadAll(a.in)
+	}
+	text, err := os.ReadFile(name)
+	if err != nil {
+		return nil, usageError{err}
+	}
+	return text, nil
 }
 
 func (a *app) workflowSimulateCommand() *cobra.Command {
