@@ -215,6 +215,7 @@ func TestItemsInParts(t *testing.T) {
 		if len(list) != 200 || most > 10 {
 			t.Errorf("%d items, at most %d at the same time", len(list), most)
 		}
+		h.sameResult(h.until(h.start("examples.with_items", `{"items":400,"concurrency":1000}`), engine.Succeeded), `{"output":{"told":"400 items, together 79800"}}`)
 	})
 }
 

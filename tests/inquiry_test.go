@@ -75,6 +75,14 @@ func TestInquiryAtTheCommandLine(t *testing.T) {
 	if got := ann.lastWord("1"); got != "the release goes on" {
 		t.Errorf("last word %q", got)
 	}
+	ann.await(30*time.Second, func(entries map[string]terminal.Entry, _ map[string]terminal.Frame) error {
+		for _, e := range entries {
+			if words := wordsOf(e); strings.Contains(words, "ask succeeded after") && strings.Contains(words, "go succeeded after") {
+				return nil
+			}
+		}
+		return errors.New("no card with the tasks")
+	})
 	ann.mu.Lock()
 	execution := ""
 	for _, e := range ann.entries {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 
 	"petrel/engine"
 	"petrel/engine/workflow"
@@ -59,18 +60,43 @@ func (s *Service) Workflow(ctx context.Context, id string) (WorkflowView, error)
 	if v.Tasks, err = c.Statuses(); err != nil {
 		return v, err
 	}
+	v.Runs, err = s.runs(ctx, flow.ID, 0)
+	return v, err
+}
+
+// runs lists the newest runs of the tasks of a workflow by their names, at most max
+// of them; 0: all.
+func (s *Service) runs(ctx context.Context, flow string, max int) ([]TaskExecution, error) {
+	var list []TaskExecution
 	for after := ""; ; {
-		docs, next, err := TaskExecutions.List(ctx, s.store, store.Query{From: flow.ID + "/", To: flow.ID + "0", After: after, Limit: 500})
+		docs, next, err := TaskExecutions.List(ctx, s.store, store.Query{From: flow + "/", To: flow + "0", After: after, Limit: 500})
 		if err != nil {
-			return v, err
+			return nil, err
 		}
 		for _, d := range docs {
-			v.Runs = append(v.Runs, d.Value)
+			list = append(list, d.Value)
 		}
-		if after = next; next == "" {
-			return v, nil
+		if after = next; next == "" || max > 0 && len(list) >= max {
+			return list, nil
 		}
 	}
+}
+
+// Progress lists the newest runs of the tasks of a workflow in the order in which
+// they began, the last max of them. It is empty for other executions.
+func (s *Service) Progress(ctx context.Context, e *engine.Execution, max int) ([]TaskExecution, error) {
+	if !engine.Conducted(e.Action.Runner) {
+		return nil, nil
+	}
+	list, err := s.runs(ctx, e.Context.WorkflowExecution, 2000)
+	if err != nil {
+		return nil, err
+	}
+	slices.SortStableFunc(list, func(a, b TaskExecution) int { return a.StartTimestamp.Compare(b.StartTimestamp) })
+	if len(list) > max {
+		list = list[len(list)-max:]
+	}
+	return list, nil
 }
 
 // ReadDefinition reads the graph of a workflow of either kind.

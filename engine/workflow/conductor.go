@@ -126,6 +126,9 @@ func Open(o Options, load Loader) (*Conductor, error) {
 // loaded: the Conductor is then of no use any more.
 func (c *Conductor) Changes() (State, error) { return c.parts.changes() }
 
+// Weight is about how many bytes of the state the Conductor holds in memory.
+func (c *Conductor) Weight() int { return c.parts.weight }
+
 // Status is the status of the workflow.
 func (c *Conductor) Status() Status { return c.head.Status }
 
