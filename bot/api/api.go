@@ -28,6 +28,10 @@ type Service interface {
 	ListensTo(trigger, key string) bool
 	Execution(ctx context.Context, id string) (engine.Execution, error)
 	View(e *engine.Execution) map[string]any
+	PendingInquiries(ctx context.Context, after string, max int) (list []pipeline.Inquiry, next string, err error)
+	Inquiry(ctx context.Context, id string) (pipeline.Inquiry, engine.Execution, error)
+	Respond(ctx context.Context, id string, by pipeline.Person, response json.RawMessage) (pipeline.Inquiry, error)
+	Workflow(ctx context.Context, id string) (pipeline.WorkflowView, error)
 }
 
 // Options is what the API is made of.
@@ -73,6 +77,7 @@ func New(o Options) http.Handler {
 			r.Get("/executions/{id}", h.execution)
 			h.keyRoutes(r)
 			h.sensorRoutes(r)
+			h.inquiryRoutes(r)
 		})
 	})
 	r.NotFound(func(w http.ResponseWriter, r *http.Request) {
