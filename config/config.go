@@ -17,19 +17,21 @@ import (
 // with its documentation (the doc tag), which `petrel config print` and
 // docs/configuration.md show.
 type Config struct {
-	DataDir         string   `yaml:"data_dir" kind:"path" doc:"Folder for everything the program writes: the SQLite file, the unpacked built-in packs. Created when missing."`
-	Node            string   `yaml:"node" doc:"Name of this process among those that share a store; empty means the host's name. A name that is in use gets a number behind."`
-	Roles           []string `yaml:"roles" doc:"What this process does: chat, api, rules, workers, timers. Empty means everything. Several processes can share the work when the store is Redis."`
-	Store           Store    `yaml:"store"`
-	HTTP            HTTP     `yaml:"http"`
-	Packs           []string `yaml:"packs" kind:"path" doc:"Folders that hold packs, each pack a sub-folder with a pack.yaml; a folder that is itself a pack works too. They add to the built-in packs; of two packs with the same ref the first one listed wins, and any of them wins over a built-in one."`
-	Configs         string   `yaml:"configs" kind:"path" doc:"Folder that holds the configurations of packs, one file REF.yaml a pack. Empty means configs in data_dir."`
-	Python          Python   `yaml:"python"`
-	Secrets         Secrets  `yaml:"secrets"`
-	Chat            Chat     `yaml:"chat"`
-	Workers         Workers  `yaml:"workers"`
-	Log             Log      `yaml:"log"`
-	ShutdownTimeout Duration `yaml:"shutdown_timeout" doc:"How long a stopping program waits for running actions before it hands their work back."`
+	DataDir         string    `yaml:"data_dir" kind:"path" doc:"Folder for everything the program writes: the SQLite file, the unpacked built-in packs. Created when missing."`
+	Node            string    `yaml:"node" doc:"Name of this process among those that share a store; empty means the host's name. A name that is in use gets a number behind."`
+	Roles           []string  `yaml:"roles" doc:"What this process does: chat, api, rules, workers, timers. Empty means everything. Several processes can share the work when the store is Redis."`
+	Store           Store     `yaml:"store"`
+	HTTP            HTTP      `yaml:"http"`
+	Packs           []string  `yaml:"packs" kind:"path" doc:"Folders that hold packs, each pack a sub-folder with a pack.yaml; a folder that is itself a pack works too. They add to the built-in packs; of two packs with the same ref the first one listed wins, and any of them wins over a built-in one."`
+	Configs         string    `yaml:"configs" kind:"path" doc:"Folder that holds the configurations of packs, one file REF.yaml a pack. Empty means configs in data_dir."`
+	Python          Python    `yaml:"python"`
+	Secrets         Secrets   `yaml:"secrets"`
+	Chat            Chat      `yaml:"chat"`
+	People          People    `yaml:"people" doc:"Who is who: the name of a user, below it what they are called in chat and the groups they are in; see docs/chatops.md. Who is not listed has their login name and no groups."`
+	Workers         Workers   `yaml:"workers"`
+	Webhooks        []Webhook `yaml:"webhooks"`
+	Log             Log       `yaml:"log"`
+	ShutdownTimeout Duration  `yaml:"shutdown_timeout" doc:"How long a stopping program waits for running actions before it hands their work back."`
 
 	origins map[string]origin // key path -> where a value that is not a default came from
 }
@@ -42,9 +44,10 @@ type Store struct {
 
 // HTTP is the server of webhooks, API and console.
 type HTTP struct {
-	Listen  string `yaml:"listen" doc:"Address and port of the HTTP server, host:port. Port 0 takes a free one."`
-	MaxBody Size   `yaml:"max_body" doc:"Largest request body that is accepted."`
-	Token   Secret `yaml:"token" doc:"Secret that every request to /api must carry, in the header St2-Api-Key or X-Auth-Token. It may be empty only while listen is a loopback address."`
+	Listen    string `yaml:"listen" doc:"Address and port of the HTTP server, host:port. Port 0 takes a free one."`
+	PublicURL string `yaml:"public_url" doc:"Address under which people and chat platforms reach this server, such as https://petrel.example.org. Mattermost calls it for buttons and slash commands. Empty means http:// and listen."`
+	MaxBody   Size   `yaml:"max_body" doc:"Largest request body that is accepted."`
+	Token     Secret `yaml:"token" doc:"Secret that every request to /api must carry, in the header St2-Api-Key or X-Auth-Token. It may be empty only while listen is a loopback address."`
 }
 
 // Python is how Python actions are run.
@@ -58,18 +61,6 @@ type Python struct {
 type Secrets struct {
 	KeyFile           string `yaml:"key_file" kind:"path" doc:"File with the keys that secret items of the datastore are encrypted with. Empty means keys.json in data_dir; with SQLite it is made when it is first needed. Processes that share a Redis need the same keys: make them with 'petrel key generate FILE'. Keep a copy in a safe place: without it the values are lost."`
 	StackStormKeyFile string `yaml:"stackstorm_key_file" kind:"path" doc:"StackStorm's key file (keyvalue.encryption_key_path), to read values that StackStorm encrypted. 'petrel key rotate' encrypts them with Petrel's own key, then it is not needed any more."`
-}
-
-// Chat is what all chat platforms share, and one section a platform.
-type Chat struct {
-	Prefix   string   `yaml:"prefix" doc:"What a command begins with in a channel. Mentions and direct messages need none. Empty: only mentions and direct messages are commands."`
-	Name     string   `yaml:"name" doc:"Name the program answers to: @petrel run date."`
-	Terminal Terminal `yaml:"terminal"`
-}
-
-// Terminal is the chat prompt of `petrel` and `petrel chat`.
-type Terminal struct {
-	DefaultChannel string `yaml:"default_channel" doc:"Channel that a terminal conversation starts in."`
 }
 
 // Workers are the goroutines that run actions.
@@ -92,13 +83,17 @@ func Default() *Config {
 		Packs:   []string{},
 		Store:   Store{Synchronous: "full"},
 		HTTP:    HTTP{Listen: "127.0.0.1:8080", MaxBody: 1 << 20},
+		People:  People{},
 		Python:  Python{Prewarm: true, Interpreter: "python3"},
 		Chat: Chat{
-			Prefix:   "!",
-			Name:     "petrel",
-			Terminal: Terminal{DefaultChannel: "#general"},
+			Prefix:     "!",
+			Name:       "petrel",
+			Admins:     []string{},
+			Terminal:   Terminal{DefaultChannel: "#general"},
+			Mattermost: Mattermost{CommandTokens: []string{}},
 		},
 		Workers:         Workers{MaxWaiting: 100_000, Concurrency: 20},
+		Webhooks:        []Webhook{},
 		Log:             Log{Level: "info", Format: "auto"},
 		ShutdownTimeout: Duration(10 * time.Second),
 		origins:         map[string]origin{},
@@ -153,15 +148,6 @@ func (c *Config) validate(report func(key, format string, args ...any)) {
 	if c.HTTP.MaxBody < 1 {
 		report("http.max_body", "must be at least 1 byte, for example 1MiB")
 	}
-	if strings.ContainsFunc(c.Chat.Prefix, isSpace) {
-		report("chat.prefix", "%q holds white space; use one or a few visible characters, for example !", c.Chat.Prefix)
-	}
-	if c.Chat.Name == "" || strings.ContainsFunc(c.Chat.Name, isSpace) {
-		report("chat.name", "must be one word, for example petrel")
-	}
-	if ch := c.Chat.Terminal.DefaultChannel; !strings.HasPrefix(ch, "#") || len(ch) < 2 || strings.ContainsFunc(ch, isSpace) {
-		report("chat.terminal.default_channel", "%q is not a channel; write for example \"#general\", with the quotes", ch)
-	}
 	if c.Workers.MaxWaiting < 0 {
 		report("workers.max_waiting", "must not be negative; 0 means no bound")
 	}
@@ -174,6 +160,11 @@ func (c *Config) validate(report func(key, format string, args ...any)) {
 	if c.ShutdownTimeout <= 0 {
 		report("shutdown_timeout", "must be longer than 0s, for example 10s")
 	}
+	c.Chat.validate(report)
+	for i := range c.Webhooks {
+		c.Webhooks[i].validate(func(key, format string, args ...any) { report(fmt.Sprintf("webhooks[%d].%s", i, key), format, args...) })
+	}
+	c.People.validate(report)
 	for i, dir := range c.Packs {
 		if dir == "" {
 			report("packs", "entry %d is empty; each entry is a folder", i+1)

@@ -20,6 +20,7 @@ const (
 	TriggerKeyDelete     = "core.st2.key_value_pair.delete"
 	TriggerChatCommand   = "core.chat.command"
 	TriggerChatMessage   = "core.chat.message"
+	TriggerInquiry       = "core.st2.generic.inquiry"
 )
 
 // TriggerType is a kind of event: what it is called and what its payload holds.

@@ -17,7 +17,11 @@ import (
 var allowed = map[string][]string{
 	"config":                      {},
 	"adapters":                    {},
-	"adapters/terminal":           {"adapters", "adapters/terminal/..."},
+	"adapters/markup":             {},
+	"adapters/slack":              {"adapters", "adapters/markup"},
+	"adapters/mattermost":         {"adapters", "adapters/markup"},
+	"adapters/discord":            {"adapters", "adapters/markup"},
+	"adapters/terminal":           {"adapters", "adapters/markup", "adapters/terminal/..."},
 	"adapters/adaptertest":        {"adapters"},
 	"store":                       {},
 	"store/sqlite":                {"store", "store/internal/..."},

@@ -3,6 +3,7 @@ package adaptertest
 import (
 	"context"
 	"errors"
+	"reflect"
 	"sync"
 	"time"
 
@@ -15,14 +16,14 @@ func testHandlerFails(t *test) {
 	t.join("ann", "#ops")
 	var mu sync.Mutex
 	failed := false
-	t.heard.setAnswer(func(context.Context, adapters.Event) (adapters.Disposition, error) {
+	t.heard.setAnswer(func(context.Context, adapters.Event) (adapters.Answer, error) {
 		mu.Lock()
 		defer mu.Unlock()
 		if failed {
-			return adapters.Accepted, nil
+			return adapters.Answer{Disposition: adapters.Accepted}, nil
 		}
 		failed = true
-		return adapters.Ignored, errors.New("the disk is full")
+		return adapters.Answer{}, errors.New("the disk is full")
 	})
 	t.say(Line{Person: "ann", Channel: "#ops", Text: "!run date"})
 	first := t.hear(1)
@@ -48,9 +49,9 @@ func testHandlerFails(t *test) {
 // testHandlerSends: a handler may speak while it handles.
 func testHandlerSends(t *test) {
 	t.join("ann", "#ops")
-	t.heard.setAnswer(func(ctx context.Context, e adapters.Event) (adapters.Disposition, error) {
+	t.heard.setAnswer(func(ctx context.Context, e adapters.Event) (adapters.Answer, error) {
 		_, err := t.adapter.Send(ctx, adapters.Message{To: adapters.Target{Channel: e.Channel.ID}, Key: e.DeliveryID, InReplyTo: e.Message, Blocks: paragraph("at once")})
-		return adapters.Accepted, err
+		return adapters.Answer{Disposition: adapters.Accepted}, err
 	})
 	t.say(Line{Person: "ann", Channel: "#ops", Text: "!run date"})
 	t.seeText("ann", "#ops", "at once")
@@ -64,11 +65,11 @@ func testRedelivery(t *test) {
 	t.join("ann", "#ops")
 	id := t.say(Line{Person: "ann", Channel: "#ops", Text: "!run date"})
 	first := t.hear(1)
-	t.heard.setAnswer(func(_ context.Context, e adapters.Event) (adapters.Disposition, error) {
+	t.heard.setAnswer(func(_ context.Context, e adapters.Event) (adapters.Answer, error) {
 		if e.DeliveryID == first.DeliveryID {
-			return adapters.Duplicate, nil
+			return adapters.Answer{Disposition: adapters.Duplicate}, nil
 		}
-		return adapters.Accepted, nil
+		return adapters.Answer{Disposition: adapters.Accepted}, nil
 	})
 	if err := t.harness.Redeliver(t.ctx, id); err != nil {
 		t.Fatal(err)
@@ -78,7 +79,7 @@ func testRedelivery(t *test) {
 		t.Errorf("redelivered, the event is of %s, first of %s", again.Time, first.Time)
 	}
 	again.Time = first.Time
-	if again != first {
+	if !reflect.DeepEqual(again, first) {
 		t.Errorf("redelivered, the event is\n%+v, first\n%+v", again, first)
 	}
 	t.say(Line{Person: "ann", Channel: "#ops", Text: "!run date"})
@@ -219,9 +220,9 @@ func testRestart(t *test) {
 // testEndOfRun: Run ends promptly, also while a handler is at work.
 func testEndOfRun(t *test) {
 	t.join("ann", "#ops")
-	t.heard.setAnswer(func(ctx context.Context, _ adapters.Event) (adapters.Disposition, error) {
+	t.heard.setAnswer(func(ctx context.Context, _ adapters.Event) (adapters.Answer, error) {
 		<-ctx.Done()
-		return adapters.Ignored, ctx.Err()
+		return adapters.Answer{}, ctx.Err()
 	})
 	t.say(Line{Person: "ann", Channel: "#ops", Text: "!run date"})
 	t.hear(1)

@@ -14,7 +14,7 @@ type recorder struct {
 	mu      sync.Mutex
 	events  []adapters.Event
 	changed chan struct{}
-	answer  func(ctx context.Context, e adapters.Event) (adapters.Disposition, error)
+	answer  func(ctx context.Context, e adapters.Event) (adapters.Answer, error)
 }
 
 func newRecorder() *recorder {
@@ -22,7 +22,7 @@ func newRecorder() *recorder {
 }
 
 // Handle implements adapters.Handler: it accepts, unless answer says otherwise.
-func (r *recorder) Handle(ctx context.Context, e adapters.Event) (adapters.Disposition, error) {
+func (r *recorder) Handle(ctx context.Context, e adapters.Event) (adapters.Answer, error) {
 	r.mu.Lock()
 	r.events = append(r.events, e)
 	close(r.changed)
@@ -32,10 +32,10 @@ func (r *recorder) Handle(ctx context.Context, e adapters.Event) (adapters.Dispo
 	if answer != nil {
 		return answer(ctx, e)
 	}
-	return adapters.Accepted, nil
+	return adapters.Answer{Disposition: adapters.Accepted}, nil
 }
 
-func (r *recorder) setAnswer(f func(context.Context, adapters.Event) (adapters.Disposition, error)) {
+func (r *recorder) setAnswer(f func(context.Context, adapters.Event) (adapters.Answer, error)) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.answer = f

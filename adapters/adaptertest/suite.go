@@ -102,8 +102,9 @@ type Seen struct {
 	From    string // name of the speaker
 	Text    string // all that can be read, without the buttons
 	Buttons []string
-	Private bool     // marked as visible to this person only
-	Pings   []string // whom the platform notified because of the text: names, "channel", ...
+	Private bool              // marked as visible to this person only
+	Files   map[string]string // content by name
+	Pings   []string          // whom the platform notified because of the text: names, "channel", ...
 }
 
 // test is what a case of the suite has.
@@ -143,6 +144,13 @@ func Run(t *testing.T, f Features, new func(t *testing.T) Harness) {
 		{"PersonAddressed", testPersonAddressed},
 		{"LongText", testLongText},
 		{"HostileText", testHostileText},
+		{"Command", testCommand},
+		{"CommandPrivate", testCommandPrivate},
+		{"Select", testSelect},
+		{"Form", testForm},
+		{"FormProblems", testFormProblems},
+		{"Note", testNote},
+		{"Files", testFiles},
 		{"HandlerFails", testHandlerFails},
 		{"HandlerSends", testHandlerSends},
 		{"Redelivery", testRedelivery},

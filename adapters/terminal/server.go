@@ -41,7 +41,7 @@ type Server struct {
 	sessions map[*session]struct{}
 	lanes    map[string]*lane
 	last     time.Time // of the newest entry
-	answers  dispositions
+	answers  answers
 }
 
 // listener is one call of Run.
@@ -123,7 +123,7 @@ func (s *Server) setListener(l *listener) {
 var errNobodyListens = errors.New("the program is not listening")
 
 // handle gives an event to whoever runs, and waits for somebody if need be.
-func (s *Server) handle(ctx context.Context, e adapters.Event) (adapters.Disposition, error) {
+func (s *Server) handle(ctx context.Context, e adapters.Event) (adapters.Answer, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, s.opt.Patience, errNobodyListens)
 	defer cancel()
 	for {
@@ -149,7 +149,7 @@ func (s *Server) handle(ctx context.Context, e adapters.Event) (adapters.Disposi
 		select {
 		case <-changed:
 		case <-ctx.Done():
-			return adapters.Ignored, context.Cause(ctx)
+			return adapters.Answer{}, context.Cause(ctx)
 		}
 	}
 }

@@ -23,14 +23,14 @@ func TestMemoryJournal(t *testing.T) {
 	journaltest.Run(t, func(*testing.T) terminal.Journal { return &terminal.MemoryJournal{} })
 }
 
-type handlerFunc func(context.Context, adapters.Event) (adapters.Disposition, error)
+type handlerFunc func(context.Context, adapters.Event) (adapters.Answer, error)
 
-func (f handlerFunc) Handle(ctx context.Context, e adapters.Event) (adapters.Disposition, error) {
+func (f handlerFunc) Handle(ctx context.Context, e adapters.Event) (adapters.Answer, error) {
 	return f(ctx, e)
 }
 
-func accept(context.Context, adapters.Event) (adapters.Disposition, error) {
-	return adapters.Accepted, nil
+func accept(context.Context, adapters.Event) (adapters.Answer, error) {
+	return adapters.Answer{Disposition: adapters.Accepted}, nil
 }
 
 // wire is a session spoken by hand.
@@ -180,20 +180,20 @@ func TestListenerChanges(t *testing.T) {
 	s := terminal.New(terminal.Options{})
 	w := connect(t, s)
 	got := make(chan adapters.Event, 1)
-	stop := listen(t, s, func(ctx context.Context, e adapters.Event) (adapters.Disposition, error) {
+	stop := listen(t, s, func(ctx context.Context, e adapters.Event) (adapters.Answer, error) {
 		got <- e
 		<-ctx.Done()
-		return adapters.Ignored, ctx.Err()
+		return adapters.Answer{}, ctx.Err()
 	})
 	answer := make(chan terminal.Frame, 1)
 	go func() { answer <- w.do(`{"do":"say","delivery":"d","as":"ann","in":"#ops","text":"!run"}`) }()
 	first := <-got
 	stop()
-	listen(t, s, func(_ context.Context, e adapters.Event) (adapters.Disposition, error) {
+	listen(t, s, func(_ context.Context, e adapters.Event) (adapters.Answer, error) {
 		got <- e
-		return adapters.Accepted, nil
+		return adapters.Answer{Disposition: adapters.Accepted}, nil
 	})
-	if second := <-got; second != first {
+	if second := <-got; second.DeliveryID != first.DeliveryID || second.Text != first.Text {
 		t.Errorf("the next listener got %+v, the first %+v", second, first)
 	}
 	if f := <-answer; f.Disposition != terminal.Accepted {
@@ -204,9 +204,9 @@ func TestListenerChanges(t *testing.T) {
 func TestRunTwiceAtOnce(t *testing.T) {
 	s := terminal.New(terminal.Options{})
 	started := make(chan struct{})
-	listen(t, s, func(context.Context, adapters.Event) (adapters.Disposition, error) {
+	listen(t, s, func(context.Context, adapters.Event) (adapters.Answer, error) {
 		close(started)
-		return adapters.Accepted, nil
+		return adapters.Answer{Disposition: adapters.Accepted}, nil
 	})
 	connect(t, s).do(`{"do":"say","delivery":"d","as":"ann","in":"#ops","text":"x"}`)
 	<-started
@@ -219,16 +219,16 @@ func TestRunTwiceAtOnce(t *testing.T) {
 func TestDuplicateAnsweredAsTheFirstTime(t *testing.T) {
 	s := terminal.New(terminal.Options{})
 	seen := map[string]bool{}
-	listen(t, s, func(_ context.Context, e adapters.Event) (adapters.Disposition, error) {
+	listen(t, s, func(_ context.Context, e adapters.Event) (adapters.Answer, error) {
 		switch {
 		case seen[e.DeliveryID]:
-			return adapters.Duplicate, nil
+			return adapters.Answer{Disposition: adapters.Duplicate}, nil
 		case strings.HasPrefix(e.Text, "!"):
 			seen[e.DeliveryID] = true
-			return adapters.Accepted, nil
+			return adapters.Answer{Disposition: adapters.Accepted}, nil
 		}
 		seen[e.DeliveryID] = true
-		return adapters.Ignored, nil
+		return adapters.Answer{}, nil
 	})
 	w := connect(t, s)
 	for _, c := range []struct{ text, want string }{{"!run", terminal.Accepted}, {"hello", terminal.Ignored}} {
@@ -249,9 +249,9 @@ func (f *failing) Append(context.Context, terminal.Entry) (bool, error) {
 
 func TestJournalFails(t *testing.T) {
 	s := terminal.New(terminal.Options{Journal: &failing{}})
-	listen(t, s, func(context.Context, adapters.Event) (adapters.Disposition, error) {
+	listen(t, s, func(context.Context, adapters.Event) (adapters.Answer, error) {
 		t.Error("a line that was not recorded is handled")
-		return adapters.Accepted, nil
+		return adapters.Answer{Disposition: adapters.Accepted}, nil
 	})
 	f := connect(t, s).do(`{"do":"say","delivery":"d","as":"ann","in":"#ops","text":"!run"}`)
 	if f.Is != terminal.IsError || f.Text != "petrel is busy, not accepted: disk full" {
@@ -361,9 +361,9 @@ func TestNames(t *testing.T) {
 func TestMentions(t *testing.T) {
 	s := terminal.New(terminal.Options{})
 	events := make(chan adapters.Event, 1)
-	listen(t, s, func(_ context.Context, e adapters.Event) (adapters.Disposition, error) {
+	listen(t, s, func(_ context.Context, e adapters.Event) (adapters.Answer, error) {
 		events <- e
-		return adapters.Accepted, nil
+		return adapters.Answer{Disposition: adapters.Accepted}, nil
 	})
 	w := connect(t, s)
 	for i, c := range []struct {

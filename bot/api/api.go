@@ -1,6 +1,6 @@
 // Package api is the HTTP surface: webhooks and health. It translates requests
 // into calls of the engine's service and errors into status codes, and knows
-// nothing of chat.
+// nothing of chat but where its callbacks are.
 package api
 
 import (
@@ -15,6 +15,7 @@ import (
 	"github.com/go-chi/chi/v5"
 	"github.com/go-chi/chi/v5/middleware"
 
+	"petrel/bot/webhooks"
 	"petrel/engine"
 	"petrel/engine/datastore"
 	"petrel/engine/pipeline"
@@ -41,7 +42,13 @@ type Options struct {
 	MaxBody int64           // bytes of a request body
 	Token   string          // required of every /api request when not empty
 	Masker  *secrets.Masker // secret texts that errors must not tell; nil: none
-	Logger  *slog.Logger
+	// Guards say, by webhook, how its senders prove who they are; others need the
+	// token.
+	Guards map[string]*webhooks.Guard
+	// Chat serves what chat platforms call, below /chat; it does its own
+	// authentication.
+	Chat   http.Handler
+	Logger *slog.Logger
 }
 
 type handler struct{ Options }
@@ -53,12 +60,17 @@ func New(o Options) http.Handler {
 	r.Use(middleware.Recoverer)
 	r.Get("/healthz", h.healthz)
 	r.Get("/readyz", h.readyz)
+	if o.Chat != nil {
+		r.Mount("/chat", http.StripPrefix("/chat", o.Chat))
+	}
 	r.Route("/api/v1", func(r chi.Router) {
-		r.Use(h.authenticate)
-		r.Post("/webhooks/*", h.webhook)
-		r.Get("/nodes", h.nodes)
-		r.Get("/executions/{id}", h.execution)
-		h.keyRoutes(r)
+		r.Post("/webhooks/*", h.guarded(h.webhook))
+		r.Group(func(r chi.Router) {
+			r.Use(h.authenticate)
+			r.Get("/nodes", h.nodes)
+			r.Get("/executions/{id}", h.execution)
+			h.keyRoutes(r)
+		})
 	})
 	r.NotFound(func(w http.ResponseWriter, r *http.Request) {
 		h.fail(w, engine.Errorf(engine.NotFound, "there is nothing at %s", r.URL.Path))
@@ -100,6 +112,18 @@ func (h *handler) execution(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	h.write(w, http.StatusOK, h.Service.View(&e))
+}
+
+// guarded asks for the token unless the webhook has a Guard of its own.
+func (h *handler) guarded(next http.HandlerFunc) http.HandlerFunc {
+	byToken := h.authenticate(next)
+	return func(w http.ResponseWriter, r *http.Request) {
+		if h.Guards[hookOf(r)] != nil {
+			next(w, r)
+			return
+		}
+		byToken.ServeHTTP(w, r)
+	}
 }
 
 // authenticate asks for the configured token, in the places where StackStorm's

@@ -100,9 +100,9 @@ type place struct {
 }
 
 // Handle implements adapters.Handler: it makes an event durable.
-func (c *Chat) Handle(ctx context.Context, e adapters.Event) (adapters.Disposition, error) {
+func (c *Chat) Handle(ctx context.Context, e adapters.Event) (adapters.Answer, error) {
 	if e.User.Bot {
-		return adapters.Ignored, nil
+		return adapters.Answer{}, nil
 	}
 	if e.Kind == adapters.ButtonPressed {
 		return c.press(ctx, e)
@@ -122,27 +122,27 @@ func (c *Chat) Handle(ctx context.Context, e adapters.Event) (adapters.Dispositi
 		c.match(&payload)
 		origin, err := origin(e)
 		if err != nil {
-			return adapters.Ignored, err
+			return adapters.Answer{}, err
 		}
 		d.Origin = origin
 	} else if !c.service.Listens(engine.TriggerChatMessage) {
-		return adapters.Ignored, nil // nobody would ever look at it
+		return adapters.Answer{}, nil // nobody would ever look at it
 	}
 	var err error
 	if d.Payload, err = json.Marshal(payload); err != nil {
-		return adapters.Ignored, fmt.Errorf("encode a chat event: %w", err)
+		return adapters.Answer{}, fmt.Errorf("encode a chat event: %w", err)
 	}
 	receipt, err := c.service.Dispatch(ctx, d)
 	switch {
 	case err != nil:
-		return adapters.Ignored, err
+		return adapters.Answer{}, err
 	case receipt.Duplicate:
-		return adapters.Duplicate, nil
+		return adapters.Answer{Disposition: adapters.Duplicate}, nil
 	case !addressed:
-		return adapters.Ignored, nil
+		return adapters.Answer{}, nil
 	}
 	c.log.Debug("command taken", "trigger_instance", receipt.ID, "adapter", e.Adapter, "user", e.User.Name, "channel", e.Channel.Name)
-	return adapters.Accepted, nil
+	return adapters.Answer{Disposition: adapters.Accepted}, nil
 }
 
 // address tells whether a line is meant for the bot, and what is left of it
@@ -202,7 +202,7 @@ func (c *Chat) Adapter(name string) (adapters.Adapter, bool) {
 
 // press carries out what a button stands for. Both kinds are idempotent, so a
 // press that is delivered twice does nothing twice.
-func (c *Chat) press(ctx context.Context, e adapters.Event) (adapters.Disposition, error) {
+func (c *Chat) press(ctx context.Context, e adapters.Event) (adapters.Answer, error) {
 	verb, id, _ := strings.Cut(e.Button, ":")
 	var err error
 	switch verb {
@@ -210,7 +210,7 @@ func (c *Chat) press(ctx context.Context, e adapters.Event) (adapters.Dispositio
 		_, err = c.service.Cancel(ctx, id, e.User.Name)
 	case buttonAgain:
 		if err = c.mayRepeat(ctx, e, id); err != nil {
-			return adapters.Ignored, err
+			return adapters.Answer{}, err
 		}
 		_, err = c.service.Again(ctx, id, pipeline.AgainOptions{
 			Key: e.Adapter + "/" + e.DeliveryID, User: e.User.Name, Lane: engine.LaneChat,
@@ -219,12 +219,12 @@ func (c *Chat) press(ctx context.Context, e adapters.Event) (adapters.Dispositio
 		err = engine.Errorf(engine.NotFound, "this button (%q) stands for nothing", e.Button)
 	}
 	if err != nil && engine.CodeOf(err) == engine.Conflict {
-		return adapters.Ignored, nil // too late to cancel; the card says how it ended
+		return adapters.Answer{}, nil // too late to cancel; the card says how it ended
 	}
 	if err != nil {
-		return adapters.Ignored, err
+		return adapters.Answer{}, err
 	}
-	return adapters.Accepted, nil
+	return adapters.Answer{Disposition: adapters.Accepted}, nil
 }
 
 const (

@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -56,6 +57,7 @@ type Server struct {
 	workers  *pipeline.Workers
 	chat     *chatops.Chat
 	room     *terminal.Server
+	adapters []adapters.Adapter // of the chat platforms, the terminal not among them
 	timers   *sensors.Timers
 	python   *python.Script
 
@@ -95,6 +97,9 @@ func New(ctx context.Context, cfg *config.Config, o Options) (_ *Server, err err
 		Journal: journal{s.store}, Logger: s.log.With("adapter", "terminal"),
 		BotName: cfg.Chat.Name, Prefix: cfg.Chat.Prefix,
 	})
+	if s.adapters, err = Adapters(cfg, s.log); err != nil {
+		return nil, err
+	}
 	if err := s.assemble(ctx); err != nil {
 		return nil, err
 	}
@@ -115,7 +120,7 @@ func (s *Server) assemble(ctx context.Context) error {
 	s.renderer = expression.New(expression.Options{Datastore: s.items})
 	s.chat = chatops.New(chatops.Options{
 		Store: s.store, Catalog: func() chatops.Catalog { return s.library.Snapshot() }, Renderer: s.renderer,
-		Adapters: []adapters.Adapter{s.room}, Name: s.cfg.Chat.Name, Prefix: s.cfg.Chat.Prefix, Masker: s.masker, Logger: s.log,
+		Adapters: append(slices.Clone(s.adapters), s.room), Name: s.cfg.Chat.Name, Prefix: s.cfg.Chat.Prefix, Masker: s.masker, Logger: s.log,
 	})
 	list, err := s.runners()
 	if err != nil {
@@ -190,11 +195,15 @@ func (s *Server) listenHTTP(ctx context.Context) error {
 	if s.httpListener, err = lc.Listen(ctx, "tcp", s.cfg.HTTP.Listen); err != nil {
 		return fmt.Errorf("http.listen: %w (another program has the port? set http.listen or PETREL_HTTP__LISTEN)", err)
 	}
+	guards, err := Guards(s.cfg)
+	if err != nil {
+		return err
+	}
 	s.http = &http.Server{
 		Handler: api.New(api.Options{
 			Service: s.service, Ready: s.checkReady, Keys: s.items, Masker: s.masker,
 			Nodes: func(ctx context.Context) (any, error) { return Nodes(ctx, s.store) }, MaxBody: int64(s.cfg.HTTP.MaxBody),
-			Token: s.cfg.HTTP.Token.Reveal(), Logger: s.log,
+			Token: s.cfg.HTTP.Token.Reveal(), Guards: guards, Chat: callbacks(s.adapters), Logger: s.log,
 		}),
 		ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, IdleTimeout: 2 * time.Minute,
 		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
@@ -228,6 +237,9 @@ func (s *Server) checkReady(ctx context.Context) error {
 	}
 	if _, err := s.store.LastEvent(ctx); err != nil {
 		return fmt.Errorf("the store does not answer: %w", err)
+	}
+	if s.roles.Has(RoleChat) {
+		return s.checkChat()
 	}
 	return nil
 }
@@ -264,6 +276,9 @@ func (s *Server) Run(ctx context.Context) error {
 		out.Go(fail(func() error { return s.chat.Stage(s.member.node.Name, 16).Run(stopSpeech, speech) }))
 		out.Go(fail(func() error { return s.room.Serve(stopSpeech, s.socket) }))
 		in.Go(fail(func() error { return s.room.Run(intake, s.chat) }))
+		for _, a := range s.adapters {
+			in.Go(func() error { s.converse(intake, a); return nil })
+		}
 	}
 	stages.Go(fail(func() error { return s.workers.Run(intake, work) }))
 	in.Go(fail(func() error { return s.items.Watch(intake) }))

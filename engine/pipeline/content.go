@@ -75,7 +75,7 @@ func triggerName(trigger, key string) string {
 
 // queues lists the queues that work is put into.
 func (c *compiled) queues() []string {
-	list := []string{QueueTriggers}
+	list := []string{QueueTriggers, QueueWorkflows}
 	for _, r := range c.content.Runners() {
 		list = append(list, QueueActions(r.Name))
 	}

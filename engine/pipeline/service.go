@@ -171,7 +171,14 @@ func PushInstance(t *engine.TriggerInstance) store.Push {
 
 // PushExecution is the place of an execution in its queue.
 func PushExecution(e *engine.Execution) store.Push {
-	return store.Push{Queue: QueueActions(e.Action.Runner), ID: e.ID, Lane: int(e.Lane)}
+	p := store.Push{Queue: QueueActions(e.Action.Runner), ID: e.ID, Lane: int(e.Lane)}
+	if engine.Conducted(e.Action.Runner) {
+		p.Queue, p.Group = QueueWorkflows, e.Context.WorkflowExecution
+	}
+	if e.Status == engine.Delayed && e.NotBefore != nil {
+		p.At = *e.NotBefore
+	}
+	return p
 }
 
 // RememberDelivery is the claim of an instance's delivery for as long as it is
@@ -240,10 +247,10 @@ func (s *Service) Again(ctx context.Context, id string, o AgainOptions) (engine.
 		return old, engine.Errorf(engine.Conflict, "execution %s is still %s", id, old.Status)
 	}
 	r := Request{
-		Action: old.Action.Ref, Parameters: old.Parameters, Context: old.Context, Lane: o.Lane,
+		Action: old.Action.Ref, Parameters: old.Parameters, Context: afresh(old.Context), Lane: o.Lane,
 		Origin: old.Origin, TraceID: old.TraceID,
 	}
-	r.Context.User, r.Context.APIUser, r.Context.CancelledBy = o.User, o.User, ""
+	r.Context.User, r.Context.APIUser = o.User, o.User
 	if o.Key != "" {
 		r.ID = engine.DeriveID(id, "again", o.Key)
 	}
@@ -261,7 +268,8 @@ func (s *Service) Listens(trigger string) bool { return s.current().listens(trig
 // such as the URL of a webhook.
 func (s *Service) ListensTo(trigger, key string) bool { return s.current().listensTo(trigger, key) }
 
-// intake commits a batch on behalf of somebody who waits for it.
+// intake commits a batch that brings new work, on behalf of somebody who waits
+// for it.
 func (s *Service) intake(ctx context.Context, b *store.Batch) error {
 	ctx, cancel := context.WithTimeout(ctx, intakeLimit)
 	defer cancel()
@@ -270,6 +278,13 @@ func (s *Service) intake(ctx context.Context, b *store.Batch) error {
 			return err
 		}
 	}
+	return s.record(ctx, b)
+}
+
+// record commits a batch on behalf of somebody who waits for it.
+func (s *Service) record(ctx context.Context, b *store.Batch) error {
+	ctx, cancel := context.WithTimeout(ctx, intakeLimit)
+	defer cancel()
 	err := s.store.Commit(ctx, b)
 	if errors.Is(err, store.ErrUnavailable) || errors.Is(err, store.ErrClosed) || errors.Is(err, context.DeadlineExceeded) {
 		return &engine.Error{Code: engine.Unavailable, Message: busy, Err: err}
@@ -296,6 +311,7 @@ func (s *Service) putExecution(b *store.Batch, d store.Doc[engine.Execution]) er
 	if err := Executions.Put(b, d); err != nil {
 		return err
 	}
+	tellParent(b, e)
 	body, err := json.Marshal(ExecutionEvent{ID: e.ID, Action: e.Action.Ref, Status: e.Status})
 	if err != nil {
 		return fmt.Errorf("encode the event of execution %s: %w", e.ID, err)
@@ -372,41 +388,4 @@ func (s *Service) Output(ctx context.Context, id string, max int) ([]OutputRecor
 		records[i].Data = hide.text(records[i].Data)
 	}
 	return records, nil
-}
-
-// Cancel asks for an execution to be ended. One that has not begun is canceled
-// at once; a running one becomes canceling, and canceled when its work has
-// ended. Canceling again changes nothing.
-func (s *Service) Cancel(ctx context.Context, id, by string) (engine.Execution, error) {
-	for {
-		d, err := s.execution(ctx, id)
-		if err != nil {
-			return engine.Execution{}, err
-		}
-		e := &d.Value
-		if e.Status == engine.Canceling || e.Status == engine.Canceled {
-			return *e, nil
-		}
-		if !e.Status.Cancelable() {
-			return *e, engine.Errorf(engine.Conflict, "execution %s is %s already and cannot be canceled", id, e.Status)
-		}
-		e.Context.CancelledBy = by
-		to := engine.Canceling
-		if e.Status != engine.Running {
-			to = engine.Canceled
-			e.Result = json.RawMessage(`{"message":"canceled before it began"}`)
-		}
-		if err := e.MoveTo(to, s.now()); err != nil {
-			return *e, err
-		}
-		var b store.Batch
-		if err := s.putExecution(&b, d); err != nil {
-			return *e, err
-		}
-		err = s.intake(ctx, &b)
-		if errors.Is(err, store.ErrConflict) {
-			continue // it moved on meanwhile; look again
-		}
-		return *e, err
-	}
 }

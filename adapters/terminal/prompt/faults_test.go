@@ -16,9 +16,9 @@ import (
 	"petrel/adapters/terminal"
 )
 
-type handlerFunc func(context.Context, adapters.Event) (adapters.Disposition, error)
+type handlerFunc func(context.Context, adapters.Event) (adapters.Answer, error)
 
-func (f handlerFunc) Handle(ctx context.Context, e adapters.Event) (adapters.Disposition, error) {
+func (f handlerFunc) Handle(ctx context.Context, e adapters.Event) (adapters.Answer, error) {
 	return f(ctx, e)
 }
 
@@ -103,13 +103,13 @@ func TestPipeLosesConnection(t *testing.T) {
 	h := &house{t: t}
 	deliveries := map[string]int{}
 	h.handler = func(room *terminal.Server) handlerFunc {
-		return func(ctx context.Context, e adapters.Event) (adapters.Disposition, error) {
+		return func(ctx context.Context, e adapters.Event) (adapters.Answer, error) {
 			deliveries[e.DeliveryID]++
 			if deliveries[e.DeliveryID] > 1 {
-				return adapters.Duplicate, nil
+				return adapters.Answer{Disposition: adapters.Duplicate}, nil
 			}
 			h.drop()
-			return adapters.Accepted, answer(ctx, room, e, adapters.StateSucceeded, "done "+e.Text)
+			return adapters.Answer{Disposition: adapters.Accepted}, answer(ctx, room, e, adapters.StateSucceeded, "done "+e.Text)
 		}
 	}
 	h.open()
@@ -133,9 +133,9 @@ func TestPipeOutlivesTheServer(t *testing.T) {
 	h := &house{t: t}
 	first := make(chan adapters.Event, 1)
 	h.handler = func(room *terminal.Server) handlerFunc {
-		return func(ctx context.Context, e adapters.Event) (adapters.Disposition, error) {
+		return func(ctx context.Context, e adapters.Event) (adapters.Answer, error) {
 			first <- e
-			return adapters.Accepted, answer(ctx, room, e, adapters.StateWorking, "working")
+			return adapters.Answer{Disposition: adapters.Accepted}, answer(ctx, room, e, adapters.StateWorking, "working")
 		}
 	}
 	h.open()
@@ -143,7 +143,9 @@ func TestPipeOutlivesTheServer(t *testing.T) {
 		e := <-first
 		h.shut()
 		h.handler = func(room *terminal.Server) handlerFunc {
-			return func(context.Context, adapters.Event) (adapters.Disposition, error) { return adapters.Duplicate, nil }
+			return func(context.Context, adapters.Event) (adapters.Answer, error) {
+				return adapters.Answer{Disposition: adapters.Duplicate}, nil
+			}
 		}
 		h.open()
 		if err := answer(context.Background(), h.room, e, adapters.StateFailed, "abandoned"); err != nil {
@@ -174,9 +176,9 @@ func TestPipeGivesUp(t *testing.T) {
 func TestPipeLosesTheServerForGood(t *testing.T) {
 	h := &house{t: t}
 	h.handler = func(*terminal.Server) handlerFunc {
-		return func(context.Context, adapters.Event) (adapters.Disposition, error) {
+		return func(context.Context, adapters.Event) (adapters.Answer, error) {
 			go h.shut()
-			return adapters.Accepted, nil
+			return adapters.Answer{Disposition: adapters.Accepted}, nil
 		}
 	}
 	h.open()

@@ -29,17 +29,17 @@ func text(s string) []adapters.Block {
 	return []adapters.Block{{Kind: adapters.Paragraph, Text: s}}
 }
 
-func (p *parrot) Handle(ctx context.Context, e adapters.Event) (adapters.Disposition, error) {
+func (p *parrot) Handle(ctx context.Context, e adapters.Event) (adapters.Answer, error) {
 	line, command := strings.CutPrefix(e.Text, "!")
 	if !command && !e.Mentioned && !e.Channel.Direct && e.Kind == adapters.MessagePosted {
-		return adapters.Ignored, nil
+		return adapters.Answer{}, nil
 	}
 	to := adapters.Target{Channel: e.Channel.ID, Thread: e.Message}
 	m := adapters.Message{To: to, Key: e.DeliveryID, InReplyTo: e.Message}
 	if e.Kind == adapters.ButtonPressed {
 		m.State, m.Blocks = adapters.StateSucceeded, text(e.User.Name+" pressed "+e.Button)
 		p.send(ctx, m)
-		return adapters.Accepted, nil
+		return adapters.Answer{Disposition: adapters.Accepted}, nil
 	}
 	verb, rest, _ := strings.Cut(line, " ")
 	switch verb {
@@ -67,13 +67,13 @@ func (p *parrot) Handle(ctx context.Context, e adapters.Event) (adapters.Disposi
 		m.State, m.Blocks = adapters.StateSucceeded, text("told\n```\n"+what+"\n```")
 		p.send(ctx, m)
 	case "busy":
-		return 0, errors.New("the disk is full")
+		return adapters.Answer{}, errors.New("the disk is full")
 	case "silence":
 	default:
 		m.State, m.Blocks = adapters.StateRefused, text(fmt.Sprintf("I do not know %q", e.Text))
 		p.send(ctx, m)
 	}
-	return adapters.Accepted, nil
+	return adapters.Answer{Disposition: adapters.Accepted}, nil
 }
 
 func (p *parrot) send(ctx context.Context, m adapters.Message) adapters.Ref {
