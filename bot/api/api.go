@@ -35,6 +35,8 @@ type Options struct {
 	Service Service
 	// Nodes lists the processes of the deployment, as JSON values.
 	Nodes func(ctx context.Context) (any, error)
+	// Packs registers packs.
+	Packs Packs
 	// Keys is the datastore.
 	Keys *datastore.Service
 	// Ready reports why the program cannot take work now, nil when it can.
@@ -70,6 +72,7 @@ func New(o Options) http.Handler {
 			r.Get("/nodes", h.nodes)
 			r.Get("/executions/{id}", h.execution)
 			h.keyRoutes(r)
+			r.Post("/packs/register", h.registerPacks)
 		})
 	})
 	r.NotFound(func(w http.ResponseWriter, r *http.Request) {
