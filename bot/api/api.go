@@ -39,6 +39,8 @@ type Options struct {
 	Service Service
 	// Nodes lists the processes of the deployment, as JSON values.
 	Nodes func(ctx context.Context) (any, error)
+	// Packs registers packs.
+	Packs Packs
 	// Keys is the datastore.
 	Keys *datastore.Service
 	// Sensors looks after the sensors; nil: none.
@@ -78,6 +80,7 @@ func New(o Options) http.Handler {
 			h.keyRoutes(r)
 			h.sensorRoutes(r)
 			h.inquiryRoutes(r)
+			r.Post("/packs/register", h.registerPacks)
 		})
 	})
 	r.NotFound(func(w http.ResponseWriter, r *http.Request) {
