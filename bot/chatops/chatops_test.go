@@ -31,12 +31,12 @@ func TestAddress(t *testing.T) {
 		{"direct", adapters.Event{Text: "run date", Channel: direct}, "run date", true},
 		{"direct with prefix", adapters.Event{Text: "!run date", Channel: direct}, "run date", true},
 	} {
-		if text, ours := c.address(tt.event); text != tt.text || ours != tt.ours {
-			t.Errorf("%s: %q, %t", tt.name, text, ours)
+		if text, how := c.address(tt.event); text != tt.text || (how != unaddressed) != tt.ours {
+			t.Errorf("%s: %q, %d", tt.name, text, how)
 		}
 	}
 	c.prefix = ""
-	if text, ours := c.address(adapters.Event{Text: "!run date"}); ours {
+	if text, ours := c.address(adapters.Event{Text: "!run date"}); ours != unaddressed {
 		t.Errorf("without a prefix: %q is ours", text)
 	}
 }
@@ -51,7 +51,7 @@ func TestOrigin(t *testing.T) {
 		{adapters.Event{Message: "m2", Thread: "m1", Channel: adapters.Channel{ID: "#ops"}}, "m1"},
 		{adapters.Event{Message: "m3", Channel: adapters.Channel{ID: "@ann", Direct: true}}, ""},
 	} {
-		o, err := origin(tt.event)
+		o, err := placeOf(tt.event).origin()
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -17,6 +17,8 @@ import (
 type post struct {
 	Adapter string           `json:"adapter"`
 	Message adapters.Message `json:"message"`
+	// Ref is the message of ours whose content this replaces; nil: a new one.
+	Ref *adapters.Ref `json:"ref,omitempty"`
 }
 
 // sendLimit bounds one call to a platform. Beyond it the item is handed back.
@@ -57,7 +59,7 @@ func (c *Chat) deliver(ctx context.Context, item store.Item) error {
 		if err = json.Unmarshal(n.Body, &p); err != nil {
 			return c.bury(ctx, item, fmt.Errorf("unreadable message: %w", err))
 		}
-		_, err = c.send(ctx, p.Adapter, p.Message)
+		err = c.utter(ctx, p)
 	default:
 		return c.bury(ctx, item, fmt.Errorf("notice of unknown kind %q", n.Kind))
 	}
