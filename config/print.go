@@ -30,17 +30,31 @@ func structNode(v reflect.Value, path string, origins map[string]origin) *yaml.N
 	for _, f := range children(v, path) {
 		key := &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: f.name()}
 		var value *yaml.Node
-		if f.value.Kind() == reflect.Struct {
+		switch {
+		case f.value.Kind() == reflect.Struct:
 			value = structNode(f.value, f.path, origins)
-		} else if people, ok := f.value.Interface().(People); ok {
-			value = people.node(f.path, origins)
-		} else {
+		case f.isRows():
+			value = rowsNode(f, origins)
+		case f.value.Type() == reflect.TypeFor[People]():
+			value = f.value.Interface().(People).node(f.path, origins)
+		default:
 			value = leafNode(f.value)
 			if from, ok := origins[f.path]; ok {
 				value.LineComment = from.String()
 			}
 		}
 		node.Content = append(node.Content, key, value)
+	}
+	return node
+}
+
+func rowsNode(f field, origins map[string]origin) *yaml.Node {
+	node := &yaml.Node{Kind: yaml.SequenceNode}
+	if f.value.Len() == 0 {
+		node.Style = yaml.FlowStyle
+	}
+	for i := range f.value.Len() {
+		node.Content = append(node.Content, structNode(f.value.Index(i), fmt.Sprintf("%s[%d]", f.path, i), origins))
 	}
 	return node
 }

@@ -10,6 +10,7 @@ import (
 	"petrel/engine"
 	"petrel/engine/expression"
 	"petrel/engine/pipeline"
+	"petrel/engine/secrets"
 	"petrel/store"
 )
 
@@ -30,6 +31,7 @@ type Options struct {
 	Prefix   string             // what commands begin with, e.g. "!"
 	People   []Known            // who is who
 	Admins   []string           // whom refused people are told to ask
+	Masker   *secrets.Masker    // secret texts that are never said; nil: none
 	Now      func() time.Time   // nil means time.Now
 	Logger   *slog.Logger
 }
@@ -44,6 +46,7 @@ type Chat struct {
 	prefix   string
 	people   *people
 	admins   []string
+	masker   *secrets.Masker
 	now      func() time.Time
 	log      *slog.Logger
 
@@ -60,7 +63,7 @@ func New(o Options) *Chat {
 	}
 	c := &Chat{
 		store: o.Store, catalog: o.Catalog, renderer: o.Renderer, adapters: o.Adapters,
-		name: o.Name, prefix: o.Prefix, people: newPeople(o.People), admins: o.Admins, now: now, log: o.Logger,
+		name: o.Name, prefix: o.Prefix, people: newPeople(o.People), admins: o.Admins, masker: o.Masker, now: now, log: o.Logger,
 	}
 	c.verbs = c.allVerbs()
 	return c
