@@ -85,7 +85,8 @@ type press struct {
 	who     asker
 	subject string                 // what a button without a record is about
 	record  store.Doc[Interaction] // else its record
-	option  *option                // that was chosen; nil for a form
+	option  *option                // that was chosen; nil for a form of its own
+	choice  int                    // its number
 	key     string                 // the same for every repetition of this act
 }
 
@@ -107,6 +108,7 @@ func (c *Chat) allVerbs() map[string]verb {
 		buttonDetails: {may: c.mayTouch, act: c.actDetails},
 		verbRun:       {may: c.mayRun, act: c.actRun, hear: c.hearChoice},
 		verbFill:      {may: c.mayFill, act: c.actFill, hear: c.hearValue},
+		verbRespond:   {may: c.mayRespond, act: c.actRespond},
 	}
 }
 
@@ -172,12 +174,12 @@ func (c *Chat) resolve(ctx context.Context, p *press) (name, note string, err er
 	if i.Place.Adapter != p.event.Adapter {
 		return "", "This belongs to another chat.", nil
 	}
-	if p.event.Kind == adapters.ButtonPressed {
+	if p.event.Kind == adapters.ButtonPressed || choice != "" { // a form may stand for an option, too
 		n, err := strconv.Atoi(choice)
 		if err != nil || n < 0 || n >= len(i.Options) {
 			return "", "This stands for nothing any more.", nil
 		}
-		p.option = &i.Options[n]
+		p.option, p.choice = &i.Options[n], n
 	}
 	if _, known := c.verbs[i.Verb]; !known {
 		return "", "This stands for nothing any more.", nil

@@ -53,6 +53,8 @@ func (c *Chat) deliver(ctx context.Context, item store.Item) error {
 	switch n.Kind {
 	case pipeline.NoticeExecution:
 		return c.afterwards(ctx, item, c.tell(ctx, item, n))
+	case pipeline.NoticeInquiry:
+		return c.afterwards(ctx, item, c.tellInquiry(ctx, item, n))
 	case pipeline.NoticeRejection:
 		err = c.reject(ctx, item, n)
 	case pipeline.NoticeMessage:

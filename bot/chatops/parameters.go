@@ -213,3 +213,15 @@ func kindWord(kind string) string {
 	}
 	return "a " + kind
 }
+
+// value is a text as the schema wants it; one that does not fit stays a text.
+func (f *parameter) value(text string) any {
+	if f.Type == "array" {
+		return typed(f.Type, text)
+	}
+	v, err := params.Cast(text, f.Type)
+	if err != nil {
+		return text
+	}
+	return v
+}
