@@ -42,7 +42,7 @@ func (c *Chat) ask(t *turn, q question) error {
 		if q.inWords != "" {
 			m.Blocks = append(m.Blocks, paragraph("%s", q.inWords))
 		}
-		if err := t.awaitLine(id, t.place, c.now().Add(q.ttl)); err != nil {
+		if err := c.awaitLine(t, id, t.place, c.now().Add(q.ttl)); err != nil {
 			return err
 		}
 	case len(q.options) > maxButtons && shows.Selects:
@@ -106,13 +106,20 @@ func (w *waiting) id() string {
 	return engine.DeriveID("question", w.Adapter, w.Channel, w.Thread, w.User)
 }
 
+// waitingAt is the place of a question in the conversation of a person.
+func (c *Chat) waitingAt(at place, user string) waiting {
+	w := waiting{Adapter: at.Adapter, Channel: at.To.Channel, Thread: at.To.Thread, User: user}
+	if !c.shows(at.Adapter).Threads {
+		w.Thread = ""
+	}
+	return w
+}
+
 // awaitLine makes the next line of the person, where the question stands, an
 // answer.
-func (t *turn) awaitLine(interaction string, at place, until time.Time) error {
-	w := waiting{
-		Interaction: interaction, Adapter: at.Adapter, Channel: at.To.Channel, Thread: at.To.Thread,
-		User: t.cmd.User.ID, Expires: until,
-	}
+func (c *Chat) awaitLine(t *turn, interaction string, at place, until time.Time) error {
+	w := c.waitingAt(at, t.cmd.User.ID)
+	w.Interaction, w.Expires = interaction, until
 	return put(t, Questions, store.Doc[waiting]{ID: w.id(), Rev: store.AnyRev, Value: w})
 }
 
@@ -124,7 +131,8 @@ func (c *Chat) questionFor(ctx context.Context, e adapters.Event, how addressing
 	if how == explicitly && isCommand {
 		return "", nil
 	}
-	inThread := e.Thread != "" || e.Channel.Direct || !c.shows(e.Adapter).Threads
+	here := c.waitingAt(place{Adapter: e.Adapter, To: adapters.Target{Thread: e.Thread}}, e.User.ID)
+	inThread := here.Thread != "" || e.Channel.Direct || !c.shows(e.Adapter).Threads
 	if !inThread && how != explicitly {
 		return "", nil
 	}
@@ -137,7 +145,7 @@ func (c *Chat) questionFor(ctx context.Context, e adapters.Event, how addressing
 		if !c.now().Before(d.Value.Expires) {
 			continue
 		}
-		if inThread && d.Value.Thread == e.Thread {
+		if inThread && d.Value.Thread == here.Thread {
 			return d.Value.Interaction, nil
 		}
 		open = append(open, d.Value)
@@ -185,7 +193,7 @@ func (c *Chat) resume(ctx context.Context, t *turn, cmd command) error {
 func (c *Chat) settle(t *turn, d store.Doc[Interaction], what string) error {
 	i := &d.Value
 	i.Done = &decision{By: t.who.User, What: what, At: c.now(), Delivery: t.cmd.Adapter + "/" + t.cmd.DeliveryID}
-	w := waiting{Adapter: i.Place.Adapter, Channel: i.Place.To.Channel, Thread: i.Place.To.Thread, User: i.For.ID}
+	w := c.waitingAt(i.Place, i.For.ID)
 	t.answer.Deletes = append(t.answer.Deletes, store.Delete{Collection: Questions.Name, ID: w.id(), Rev: store.AnyRev})
 	return put(t, Interactions, d)
 }

@@ -232,7 +232,7 @@ func (c *Chat) hearValue(ctx context.Context, t *turn, d store.Doc[Interaction])
 	text := p.tidy(t.cmd.Text)
 	until := c.now().Add(questionTTL)
 	if problem := p.problem(text); problem != "" {
-		if err := t.awaitLine(d.ID, d.Value.Place, until); err != nil {
+		if err := c.awaitLine(t, d.ID, d.Value.Place, until); err != nil {
 			return err
 		}
 		d.Value.Expires = until
@@ -247,7 +247,7 @@ func (c *Chat) hearValue(ctx context.Context, t *turn, d store.Doc[Interaction])
 			return fmt.Errorf("encode a question: %w", err)
 		}
 		d.Value.Expires = until
-		if err := errors.Join(put(t, Interactions, d), t.awaitLine(d.ID, d.Value.Place, until)); err != nil {
+		if err := errors.Join(put(t, Interactions, d), c.awaitLine(t, d.ID, d.Value.Place, until)); err != nil {
 			return err
 		}
 		return t.say(adapters.StateAsking, paragraph("%s", wordsFor(missing[1])))
