@@ -454,8 +454,6 @@ func TestVerify(t *testing.T) {
 func TestApproval(t *testing.T) {
 	r := newRoom(t, everything)
 	r.define(fixtureAliases + `{"name":"ask","formats":["ask {{ message }}"],"action_ref":"p.ask","immutable_parameters":{"approvers":{"groups":["ops"],"exclude_requester":true,"count":1}}}`)
-	r.stop()
-	r.start()
 	r.say(ann, "!ask May web be deployed?")
 	m := r.expect("An answer is needed", "May web be deployed?", "group ops; not ann", "[Approve]", "[Refuse]")
 	if note := r.press(ann, m, "Approve").Note; !strings.Contains(note, "ann asked for this and may not answer it too") {
@@ -485,8 +483,6 @@ func TestApprovalWithAReason(t *testing.T) {
 	r := newRoom(t, everything)
 	schema := `{"type":"object","properties":{"ok":{"type":"boolean","required":true},"why":{"type":"string","required":true},"n":{"type":"integer"}}}`
 	r.define(`{"name":"ask","formats":["ask"],"action_ref":"p.ask","immutable_parameters":{"message":"Sure?","schema":` + schema + `}}`)
-	r.stop()
-	r.start()
 	r.say(ann, "!ask")
 	m := r.expect("Sure?", "[Refuse]")
 	form := r.press(bob, m, "Refuse").Form

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -31,7 +32,7 @@ type room struct {
 	chat     *Chat
 	service  *pipeline.Service
 	platform *platform
-	content  *fixture
+	content  atomic.Pointer[fixture]
 	options  Options
 	deliver  int
 	stop     func()
@@ -46,7 +47,7 @@ type fixture struct {
 }
 
 func (f *fixture) AliasTable() *aliases.Table               { return f.table }
-func (f *fixture) Current() pipeline.Content                { return f }
+func (r *room) Current() pipeline.Content                   { return r.content.Load() }
 func (f *fixture) Rules() []*engine.Rule                    { return f.rules }
 func (f *fixture) Runners() []engine.Runner                 { return f.runners }
 func (f *fixture) Config(string) (*params.Config, error)    { return nil, nil }
@@ -103,15 +104,16 @@ const fixtureAliases = `
 func newRoom(t *testing.T, shows adapters.Capabilities) *room {
 	t.Helper()
 	r := &room{t: t, path: filepath.Join(t.TempDir(), "petrel.db"), platform: &platform{shows: shows, news: make(chan struct{})}}
-	r.content = &fixture{actions: map[string]*engine.Action{}, runners: []engine.Runner{echo{}.Spec(), ask.Runner{}.Spec()}}
+	content := &fixture{actions: map[string]*engine.Action{}, runners: []engine.Runner{echo{}.Spec(), ask.Runner{}.Spec()}}
 	for name, parameters := range fixtureActions {
 		ref := "p." + name
-		r.content.actions[ref] = &engine.Action{ID: ref, Ref: ref, Pack: "p", Name: name, Enabled: true, RunnerType: "echo", Parameters: json.RawMessage(parameters)}
+		content.actions[ref] = &engine.Action{ID: ref, Ref: ref, Pack: "p", Name: name, Enabled: true, RunnerType: "echo", Parameters: json.RawMessage(parameters)}
 	}
-	r.content.actions["p.ask"] = &engine.Action{ID: "p.ask", Ref: "p.ask", Pack: "p", Name: "ask", Enabled: true, RunnerType: engine.RunnerInquirer}
+	content.actions["p.ask"] = &engine.Action{ID: "p.ask", Ref: "p.ask", Pack: "p", Name: "ask", Enabled: true, RunnerType: engine.RunnerInquirer}
+	r.content.Store(content)
 	r.define(fixtureAliases)
 	r.options = Options{
-		Catalog: func() Catalog { return r.content }, Renderer: expression.New(expression.Options{}),
+		Catalog: func() Catalog { return r.content.Load() }, Renderer: expression.New(expression.Options{}),
 		Adapters: []adapters.Adapter{r.platform}, Name: "petrel", Prefix: "!",
 		People: []Known{
 			{Name: "ann", Chat: []string{"fake:U1"}, Groups: []string{"ops"}},
@@ -142,9 +144,9 @@ func (r *room) define(lines string) {
 	if len(problems) > 0 {
 		r.t.Fatal(problems)
 	}
-	next := *r.content
+	next := *r.content.Load()
 	next.table = table
-	r.content = &next
+	r.content.Store(&next)
 }
 
 // start opens the store and runs all stages, as a starting program does.
@@ -162,7 +164,7 @@ func (r *room) start() {
 		r.t.Fatal(err)
 	}
 	r.service = pipeline.NewService(pipeline.Options{
-		Store: r.store, Catalog: r.content, Renderer: r.options.Renderer, Responders: r.chat.Responders(), Logger: r.options.Logger,
+		Store: r.store, Catalog: r, Renderer: r.options.Renderer, Responders: r.chat.Responders(), Logger: r.options.Logger,
 	})
 	r.chat.Bind(r.service)
 	workers := pipeline.NewWorkers(r.service, pipeline.WorkerOptions{Node: "node", Rules: true, Actions: true, Runners: registry, Slots: 4})
