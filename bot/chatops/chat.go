@@ -32,8 +32,12 @@ type Options struct {
 	Adapters []adapters.Adapter // the first one is the default of chatops.post_message
 	Name     string             // what people call the bot, e.g. "petrel"
 	Prefix   string             // what commands begin with, e.g. "!"
-	Now      func() time.Time   // nil means time.Now
-	Logger   *slog.Logger
+	// Patience is after how long it is said that something still runs; 0: never.
+	Patience time.Duration
+	// WebURL is the address of a web console that shows executions; may be empty.
+	WebURL string
+	Now    func() time.Time // nil means time.Now
+	Logger *slog.Logger
 }
 
 // Chat carries conversations between the adapters and the engine.
@@ -44,6 +48,8 @@ type Chat struct {
 	adapters []adapters.Adapter
 	name     string
 	prefix   string
+	patience time.Duration
+	webURL   string
 	now      func() time.Time
 	log      *slog.Logger
 
@@ -58,7 +64,7 @@ func New(o Options) *Chat {
 	}
 	return &Chat{
 		store: o.Store, catalog: o.Catalog, renderer: o.Renderer, adapters: o.Adapters,
-		name: o.Name, prefix: o.Prefix, now: now, log: o.Logger,
+		name: o.Name, prefix: o.Prefix, patience: o.Patience, webURL: o.WebURL, now: now, log: o.Logger,
 	}
 }
 
@@ -88,14 +94,6 @@ type command struct {
 	Hits   []aliases.Params `json:"hits,omitempty"`
 }
 
-// place is where answers to a command go; it is the Detail of an engine.Origin.
-type place struct {
-	Adapter string          `json:"adapter"`
-	To      adapters.Target `json:"to"`
-	Message string          `json:"message"` // what is answered
-	User    string          `json:"user"`
-}
-
 // Handle implements adapters.Handler: it makes an event durable.
 func (c *Chat) Handle(ctx context.Context, e adapters.Event) (adapters.Answer, error) {
 	if e.User.Bot {
@@ -113,11 +111,13 @@ func (c *Chat) Handle(ctx context.Context, e adapters.Event) (adapters.Answer, e
 		DeliveryID: e.Adapter + "/" + e.DeliveryID, TraceTag: e.Adapter + "-" + e.DeliveryID,
 	}
 	text, addressed := c.address(e)
+	visibility := aliases.Visibility("")
 	if addressed {
 		d.Trigger = engine.TriggerChatCommand
 		payload.Text = text
 		c.match(&payload)
-		origin, err := origin(e)
+		visibility = c.visibility(payload.Alias)
+		origin, err := c.origin(e, visibility)
 		if err != nil {
 			return adapters.Answer{}, err
 		}
@@ -139,7 +139,19 @@ func (c *Chat) Handle(ctx context.Context, e adapters.Event) (adapters.Answer, e
 		return adapters.Answer{}, nil
 	}
 	c.log.Debug("command taken", "trigger_instance", receipt.ID, "adapter", e.Adapter, "user", e.User.Name, "channel", e.Channel.Name)
-	return adapters.Answer{Disposition: adapters.Accepted}, nil
+	return adapters.Answer{Disposition: adapters.Accepted, Private: visibility == aliases.Ephemeral}, nil
+}
+
+// visibility is who shall see the answers of an alias.
+func (c *Chat) visibility(ref string) aliases.Visibility {
+	if ref == "" {
+		return ""
+	}
+	alias, ok := c.catalog().AliasTable().Get(ref)
+	if !ok {
+		return ""
+	}
+	return alias.Visibility
 }
 
 // address tells whether a line is meant for the bot, and what is left of it
@@ -169,23 +181,14 @@ func (c *Chat) match(p *command) {
 	p.Alias, p.Format, p.Hits = m.Alias.Ref, m.Format, m.All
 }
 
-// origin says where the answers to an event go: into the thread of the message,
-// or flat into a direct conversation, which is a thread by itself.
-func origin(e adapters.Event) (*engine.Origin, error) {
-	p := place{Adapter: e.Adapter, Message: e.Message, User: e.User.ID, To: adapters.Target{Channel: e.Channel.ID, Thread: e.Thread}}
-	if p.To.Thread == "" && !e.Channel.Direct {
-		p.To.Thread = e.Message
-	}
+// origin is where the answers to an event go, as the engine carries it.
+func (c *Chat) origin(e adapters.Event, v aliases.Visibility) (*engine.Origin, error) {
+	p := c.placeOf(e, v)
 	detail, err := json.Marshal(p)
 	if err != nil {
 		return nil, fmt.Errorf("encode the origin of a chat event: %w", err)
 	}
 	return &engine.Origin{Conversation: conversation(p.Adapter, p.To), Detail: detail}, nil
-}
-
-// conversation names the line in which messages to a target wait for each other.
-func conversation(adapter string, to adapters.Target) string {
-	return strings.Join([]string{adapter, to.Channel, to.Thread}, "|")
 }
 
 // Adapter returns the adapter of the given name; with an empty name the first.
@@ -203,6 +206,8 @@ func (c *Chat) press(ctx context.Context, e adapters.Event) (adapters.Answer, er
 	verb, id, _ := strings.Cut(e.Button, ":")
 	var err error
 	switch verb {
+	case buttonDetails:
+		return c.details(ctx, e, id)
 	case buttonCancel:
 		_, err = c.service.Cancel(ctx, id, e.User.Name)
 	case buttonAgain:
@@ -225,6 +230,7 @@ func (c *Chat) press(ctx context.Context, e adapters.Event) (adapters.Answer, er
 }
 
 const (
-	buttonCancel = "cancel" // cancel:<execution ID>
-	buttonAgain  = "again"  // again:<execution ID>
+	buttonCancel  = "cancel"  // cancel:<execution ID>
+	buttonAgain   = "again"   // again:<execution ID>
+	buttonDetails = "details" // details:<execution ID>
 )

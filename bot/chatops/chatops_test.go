@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"petrel/adapters"
-	"petrel/engine"
 )
 
 func TestAddress(t *testing.T) {
@@ -43,6 +42,7 @@ func TestAddress(t *testing.T) {
 
 // Answers go into the thread of the command, and flat into a direct conversation.
 func TestOrigin(t *testing.T) {
+	c := &Chat{}
 	for _, tt := range []struct {
 		event  adapters.Event
 		thread string
@@ -51,7 +51,7 @@ func TestOrigin(t *testing.T) {
 		{adapters.Event{Message: "m2", Thread: "m1", Channel: adapters.Channel{ID: "#ops"}}, "m1"},
 		{adapters.Event{Message: "m3", Channel: adapters.Channel{ID: "@ann", Direct: true}}, ""},
 	} {
-		o, err := origin(tt.event)
+		o, err := c.origin(tt.event, "")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -94,8 +94,7 @@ func TestResultText(t *testing.T) {
 		{"a list", "http-request", `[1]`, "[1]"},
 		{"nothing", "noop", ``, ""},
 	} {
-		e := &engine.Execution{Action: engine.ActionRef{Runner: tt.runner}, Result: json.RawMessage(tt.result)}
-		if got := resultText(e); got != tt.want {
+		if got := resultText(tt.runner, json.RawMessage(tt.result)); got != tt.want {
 			t.Errorf("%s: %q, want %q", tt.name, got, tt.want)
 		}
 	}

@@ -109,7 +109,8 @@ func (s *Server) assemble(ctx context.Context) error {
 	s.renderer = expression.New(expression.Options{})
 	s.chat = chatops.New(chatops.Options{
 		Store: s.store, Catalog: func() chatops.Catalog { return s.library.Snapshot() }, Renderer: s.renderer,
-		Adapters: append(slices.Clone(s.adapters), s.room), Name: s.cfg.Chat.Name, Prefix: s.cfg.Chat.Prefix, Logger: s.log,
+		Adapters: append(slices.Clone(s.adapters), s.room), Name: s.cfg.Chat.Name, Prefix: s.cfg.Chat.Prefix,
+		Patience: s.cfg.Chat.StillRunningAfter.Std(), WebURL: s.cfg.Chat.WebURL, Logger: s.log,
 	})
 	list, err := s.runners()
 	if err != nil {
