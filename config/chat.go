@@ -9,6 +9,7 @@ import (
 type Chat struct {
 	Prefix            string     `yaml:"prefix" doc:"What a command begins with in a channel. Mentions and direct messages need none. Empty: only mentions and direct messages are commands."`
 	Name              string     `yaml:"name" doc:"Name the program answers to: @petrel run date."`
+	Admins            []string   `yaml:"admins" doc:"Whom people are told to ask when something is not allowed: names, a group, a channel, as they shall read it."`
 	StillRunningAfter Duration   `yaml:"still_running_after" doc:"After how long a command that has not ended is said to be still running; again after twice that time, and so on. 0s: never."`
 	WebURL            string     `yaml:"web_url" doc:"Address of a StackStorm web console; answers link to executions there. Empty: no links."`
 	Terminal          Terminal   `yaml:"terminal"`

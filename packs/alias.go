@@ -22,7 +22,7 @@ type AliasRecord struct {
 // aliasFields are the fields that an alias consists of; the others are either
 // common to all kinds or not looked at.
 var aliasFields = []string{"name", "description", "enabled", "action_ref", "formats", "ack", "result", "extra",
-	"immutable_parameters", "case_insensitive", "allow_when", "visibility"}
+	"immutable_parameters", "case_insensitive", "allow_when", "allow", "deny", "contact", "confirm", "visibility"}
 
 // readAlias reads one file of aliases/.
 func (l *loader) readAlias(f *file, o *object, p *Pack, name string) *AliasRecord {
@@ -47,6 +47,11 @@ func (l *loader) readAlias(f *file, o *object, p *Pack, name string) *AliasRecor
 		result.text("format")
 		result.mapping("extra")
 	}
+	for _, name := range []string{"allow", "deny"} {
+		checkAccess(o.child(name))
+	}
+	o.text("contact")
+	o.text("confirm")
 	checkFormats(o)
 	checkVisibility(o)
 	if source := o.text("allow_when"); source != "" && l.checks.AllowWhen != nil {
@@ -70,6 +75,25 @@ func checkVisibility(o *object) {
 	known := []aliases.Visibility{aliases.Public, aliases.Thread, aliases.Ephemeral, aliases.Direct}
 	if v := o.text("visibility"); v != "" && !slices.Contains(known, aliases.Visibility(v)) {
 		o.file.report(o.lineOf("visibility"), "visibility must be public, thread, ephemeral or direct, not %q", v)
+	}
+}
+
+// accessFields are the lists of allow and deny.
+var accessFields = []string{"users", "groups", "channels", "platforms"}
+
+// checkAccess reads allow or deny. One that lists nobody and nothing is hardly
+// meant: it would let everybody in, or keep nobody out.
+func checkAccess(o *object) {
+	if o == nil {
+		return
+	}
+	o.only(accessFields...)
+	listed := 0
+	for _, name := range accessFields {
+		listed += len(o.texts(name))
+	}
+	if listed == 0 {
+		o.file.report(o.line, "%s lists nothing; write for example groups: [ops] below it, or remove it", o.path)
 	}
 }
 

@@ -51,6 +51,7 @@ func (c *Chat) tell(ctx context.Context, item store.Item, n pipeline.Notice) err
 	if err != nil {
 		return err
 	}
+	e = c.service.Shown(&e)
 	t.e, t.alias = &e, c.aliasOf(&e)
 	doc, err := Cards.Get(ctx, c.store, e.ID)
 	if errors.Is(err, store.ErrNotFound) {

@@ -30,19 +30,18 @@ func TestAddress(t *testing.T) {
 		{"direct", adapters.Event{Text: "run date", Channel: direct}, "run date", true},
 		{"direct with prefix", adapters.Event{Text: "!run date", Channel: direct}, "run date", true},
 	} {
-		if text, ours := c.address(tt.event); text != tt.text || ours != tt.ours {
-			t.Errorf("%s: %q, %t", tt.name, text, ours)
+		if text, how := c.address(tt.event); text != tt.text || (how != unaddressed) != tt.ours {
+			t.Errorf("%s: %q, %d", tt.name, text, how)
 		}
 	}
 	c.prefix = ""
-	if text, ours := c.address(adapters.Event{Text: "!run date"}); ours {
+	if text, ours := c.address(adapters.Event{Text: "!run date"}); ours != unaddressed {
 		t.Errorf("without a prefix: %q is ours", text)
 	}
 }
 
 // Answers go into the thread of the command, and flat into a direct conversation.
 func TestOrigin(t *testing.T) {
-	c := &Chat{}
 	for _, tt := range []struct {
 		event  adapters.Event
 		thread string
@@ -51,7 +50,7 @@ func TestOrigin(t *testing.T) {
 		{adapters.Event{Message: "m2", Thread: "m1", Channel: adapters.Channel{ID: "#ops"}}, "m1"},
 		{adapters.Event{Message: "m3", Channel: adapters.Channel{ID: "@ann", Direct: true}}, ""},
 	} {
-		o, err := c.origin(tt.event, "")
+		o, err := placeOf(tt.event).origin()
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -18,6 +19,8 @@ import (
 type post struct {
 	Adapter string           `json:"adapter"`
 	Message adapters.Message `json:"message"`
+	// Ref is the message of ours whose content this replaces; nil: a new one.
+	Ref *adapters.Ref `json:"ref,omitempty"`
 }
 
 // sendLimit bounds one call to a platform. Beyond it the item is handed back.
@@ -60,7 +63,7 @@ func (c *Chat) deliver(ctx context.Context, item store.Item) error {
 		if err = json.Unmarshal(n.Body, &p); err != nil {
 			return c.bury(ctx, item, fmt.Errorf("unreadable message: %w", err))
 		}
-		_, err = c.send(ctx, p.Adapter, p.Message)
+		err = c.utter(ctx, p)
 	default:
 		return c.bury(ctx, item, fmt.Errorf("notice of unknown kind %q", n.Kind))
 	}
@@ -91,7 +94,7 @@ func (c *Chat) send(ctx context.Context, adapter string, m adapters.Message) (ad
 	if !ok {
 		return adapters.Ref{}, fmt.Errorf("%w: there is no chat adapter %q", errUndeliverable, adapter)
 	}
-	ref, err := a.Send(ctx, shaped(m, a.Capabilities()))
+	ref, err := a.Send(ctx, c.shaped(m, a.Capabilities()))
 	if errors.Is(err, adapters.ErrOutcomeUnknown) {
 		c.log.Warn("a message may or may not have been posted", "adapter", adapter, "channel", m.To.Channel, "key", m.Key)
 		return ref, nil
@@ -104,15 +107,28 @@ func (c *Chat) update(ctx context.Context, adapter string, ref adapters.Ref, m a
 	if !ok {
 		return fmt.Errorf("%w: there is no chat adapter %q", errUndeliverable, adapter)
 	}
-	return undeliverable(ctx, a.Update(ctx, ref, shaped(m, a.Capabilities())))
+	return undeliverable(ctx, a.Update(ctx, ref, c.shaped(m, a.Capabilities())))
 }
 
-// shaped makes a message one that a platform can show.
-func shaped(m adapters.Message, can adapters.Capabilities) adapters.Message {
+// shaped makes a message one that a platform can show, without secrets.
+func (c *Chat) shaped(m adapters.Message, can adapters.Capabilities) adapters.Message {
 	if m.To.Private != "" && !can.Ephemeral {
 		m.To = adapters.Target{Channel: "@" + strings.TrimPrefix(m.To.Private, "@")}
 	}
-	return fit(m, can)
+	return fit(c.hide(m), can)
+}
+
+// hide takes out of a message what is secret.
+func (c *Chat) hide(m adapters.Message) adapters.Message {
+	m.Blocks = slices.Clone(m.Blocks)
+	for i := range m.Blocks {
+		b := &m.Blocks[i]
+		b.Text, b.Fields = c.masker.Text(b.Text), slices.Clone(b.Fields)
+		for j := range b.Fields {
+			b.Fields[j].Value = c.masker.Text(b.Fields[j].Value)
+		}
+	}
+	return m
 }
 
 // undeliverable marks errors that are neither a wish to wait nor our own stop.

@@ -18,34 +18,38 @@ type place struct {
 	Pointer *adapters.Target `json:"pointer,omitempty"`
 }
 
-// placeOf says where answers to an event go. Without a wish that is the thread of
-// the message, or flat into a direct conversation, which is a thread by itself.
-func (c *Chat) placeOf(e adapters.Event, v aliases.Visibility) place {
-	p := place{
-		Adapter: e.Adapter, Message: e.Message, User: e.User.ID,
-		To: adapters.Target{Channel: e.Channel.ID, Thread: e.Thread, Reply: e.Reply},
-	}
-	if e.Channel.Direct {
+// narrowed is a place as the alias of a command wants it to be seen. It changes
+// nothing when that was done already.
+func (c *Chat) narrowed(p place, cmd command) place {
+	if cmd.Channel.Direct || p.Pointer != nil || p.To.Private != "" {
 		return p // only this person sees it anyway
 	}
-	threaded := p.To
-	if threaded.Thread == "" {
-		threaded.Thread = e.Message
-	}
-	if v == aliases.Ephemeral && !c.shows(e.Adapter).Ephemeral {
+	v := c.visibility(cmd.Alias)
+	if v == aliases.Ephemeral && !c.shows(p.Adapter).Ephemeral {
 		v = aliases.Direct
 	}
 	switch v {
 	case aliases.Public:
+		p.To.Thread = cmd.Thread
 	case aliases.Ephemeral:
-		p.To.Private = e.User.ID
+		p.To.Thread, p.To.Private = cmd.Thread, cmd.User.ID
 	case aliases.Direct:
-		p.To = adapters.Target{Channel: directWith(e.User)}
-		p.Pointer = &threaded
-	default:
-		p.To = threaded
+		pointer := p.To
+		p.To, p.Pointer = adapters.Target{Channel: directWith(cmd.User)}, &pointer
 	}
 	return p
+}
+
+// visibility is who shall see the answers of an alias.
+func (c *Chat) visibility(ref string) aliases.Visibility {
+	if ref == "" {
+		return ""
+	}
+	alias, ok := c.catalog().AliasTable().Get(ref)
+	if !ok {
+		return ""
+	}
+	return alias.Visibility
 }
 
 // directWith names the conversation of a person with the bot, as people write it.
@@ -54,20 +58,6 @@ func directWith(u adapters.User) string {
 		return "@" + u.ID
 	}
 	return "@" + strings.TrimPrefix(u.Name, "@")
-}
-
-// shows is what the platform of an adapter can show; nothing when there is none.
-func (c *Chat) shows(adapter string) adapters.Capabilities {
-	a, ok := c.Adapter(adapter)
-	if !ok || adapter == "" {
-		return adapters.Capabilities{}
-	}
-	return a.Capabilities()
-}
-
-// conversation names the line in which messages to a target wait for each other.
-func conversation(adapter string, to adapters.Target) string {
-	return strings.Join([]string{adapter, to.Channel, to.Thread}, "|")
 }
 
 // private reports whether what is said to a place is for one person's eyes.

@@ -54,7 +54,14 @@ func (c *Chat) tasks(ctx context.Context, e *engine.Execution) (string, error) {
 
 // taskLine shows one task: a sign, its name, how it stands.
 func (c *Chat) taskLine(e *engine.Execution) string {
-	name := inline(e.Action.Name)
+	name := e.Action.Name
+	if e.Task != nil {
+		name = e.Task.Name
+		if e.Task.Item != nil {
+			name = fmt.Sprintf("%s %d", name, *e.Task.Item+1)
+		}
+	}
+	name = inline(name)
 	switch e.Status {
 	case engine.Succeeded:
 		return fmt.Sprintf("✓ `%s` %s", name, elapsed(e))
