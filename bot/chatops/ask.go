@@ -136,9 +136,17 @@ func (c *Chat) questionFor(ctx context.Context, e adapters.Event, how addressing
 	if !inThread && how != explicitly {
 		return "", nil
 	}
-	docs, _, err := Questions.List(ctx, c.store, store.Query{Index: "person", Value: personKey(e.Adapter, e.Channel.ID, e.User.ID), Limit: 20})
-	if err != nil {
-		return "", err
+	channels := []string{e.Channel.ID}
+	if by := directWith(e.User); e.Channel.Direct && by != e.Channel.ID {
+		channels = append(channels, by) // asked there by name, because the alias wants it so
+	}
+	var docs []store.Doc[waiting]
+	for _, channel := range channels {
+		found, _, err := Questions.List(ctx, c.store, store.Query{Index: "person", Value: personKey(e.Adapter, channel, e.User.ID), Limit: 20})
+		if err != nil {
+			return "", err
+		}
+		docs = append(docs, found...)
 	}
 	var open []waiting
 	for _, d := range docs {

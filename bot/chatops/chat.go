@@ -32,8 +32,12 @@ type Options struct {
 	People   []Known            // who is who
 	Admins   []string           // whom refused people are told to ask
 	Masker   *secrets.Masker    // secret texts that are never said; nil: none
-	Now      func() time.Time   // nil means time.Now
-	Logger   *slog.Logger
+	// Patience is after how long it is said that something still runs; 0: never.
+	Patience time.Duration
+	// WebURL is the address of a web console that shows executions; may be empty.
+	WebURL string
+	Now    func() time.Time // nil means time.Now
+	Logger *slog.Logger
 }
 
 // Chat carries conversations between the adapters and the engine.
@@ -47,6 +51,8 @@ type Chat struct {
 	people   *people
 	admins   []string
 	masker   *secrets.Masker
+	patience time.Duration
+	webURL   string
 	now      func() time.Time
 	log      *slog.Logger
 
@@ -63,7 +69,8 @@ func New(o Options) *Chat {
 	}
 	c := &Chat{
 		store: o.Store, catalog: o.Catalog, renderer: o.Renderer, adapters: o.Adapters,
-		name: o.Name, prefix: o.Prefix, people: newPeople(o.People), admins: o.Admins, masker: o.Masker, now: now, log: o.Logger,
+		name: o.Name, prefix: o.Prefix, people: newPeople(o.People), admins: o.Admins, masker: o.Masker,
+		patience: o.Patience, webURL: o.WebURL, now: now, log: o.Logger,
 	}
 	c.verbs = c.allVerbs()
 	return c
@@ -97,14 +104,6 @@ type command struct {
 	Confirmed bool `json:"confirmed,omitempty"`
 	// Answer is the interaction that the text answers, when it is no command.
 	Answer string `json:"answer,omitempty"`
-}
-
-// place is where answers to a command go; it is the Detail of an engine.Origin.
-type place struct {
-	Adapter string          `json:"adapter"`
-	To      adapters.Target `json:"to"`
-	Message string          `json:"message"` // what is answered
-	User    string          `json:"user"`
 }
 
 // Adapter returns the adapter of the given name; with an empty name the first.

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"petrel/adapters"
-	"petrel/engine"
 )
 
 func TestAddress(t *testing.T) {
@@ -94,8 +93,7 @@ func TestResultText(t *testing.T) {
 		{"a list", "http-request", `[1]`, "[1]"},
 		{"nothing", "noop", ``, ""},
 	} {
-		e := &engine.Execution{Action: engine.ActionRef{Runner: tt.runner}, Result: json.RawMessage(tt.result)}
-		if got := resultText(e); got != tt.want {
+		if got := resultText(tt.runner, json.RawMessage(tt.result)); got != tt.want {
 			t.Errorf("%s: %q, want %q", tt.name, got, tt.want)
 		}
 	}

@@ -164,6 +164,7 @@ func (c *Chat) enqueue(ctx context.Context, cmd command, p place, delivery strin
 	if err != nil {
 		return adapters.Answer{}, fmt.Errorf("encode a command: %w", err)
 	}
+	p = c.narrowed(p, cmd)
 	origin, err := p.origin()
 	if err != nil {
 		return adapters.Answer{}, err
@@ -179,7 +180,7 @@ func (c *Chat) enqueue(ctx context.Context, cmd command, p place, delivery strin
 		return adapters.Answer{Disposition: adapters.Duplicate}, nil
 	}
 	c.log.Debug("command taken", "trigger_instance", receipt.ID, "adapter", cmd.Adapter, "user", cmd.User.Name, "channel", cmd.Channel.Name)
-	return adapters.Answer{Disposition: adapters.Accepted}, nil
+	return adapters.Answer{Disposition: adapters.Accepted, Private: p.private()}, nil
 }
 
 func traceTag(delivery string) string { return strings.Replace(delivery, "/", "-", 1) }

@@ -30,7 +30,7 @@ func parametersOf(t *testing.T, e engine.Execution) string {
 }
 
 func TestDidYouMean(t *testing.T) {
-	r := newRoom(t, everything)
+	r := newTalk(t, everything)
 	r.say(ann, "!depoly web to prod")
 	m := r.expect("I do not know the command `depoly web to prod`", "!deploy web to prod", "[deploy web to prod]", "refused")
 	if note := r.press(bob, m, "deploy web to prod").Note; !strings.Contains(note, "for ann.smith alone") {
@@ -61,7 +61,7 @@ func TestDidYouMean(t *testing.T) {
 // What lacks a value is no suggestion to press, and what may not be run is none
 // at all.
 func TestSuggestionsAreOnesThatRun(t *testing.T) {
-	r := newRoom(t, everything)
+	r := newTalk(t, everything)
 	r.say(bob, "!deplyo web")
 	if m := r.expect("Did you mean", "!deploy web"); len(m.Buttons) != 0 {
 		t.Errorf("buttons: %+v", m.Buttons)
@@ -73,7 +73,7 @@ func TestSuggestionsAreOnesThatRun(t *testing.T) {
 }
 
 func TestAmbiguity(t *testing.T) {
-	r := newRoom(t, everything)
+	r := newTalk(t, everything)
 	r.say(ann, "!status web")
 	m := r.expect("Which one?", "asking", "[status {{ app }} (p.status_app)]", "[status {{ host }} (p.status_host)]")
 	r.press(ann, m, "status {{ host }} (p.status_host)")
@@ -88,7 +88,7 @@ func TestAmbiguity(t *testing.T) {
 
 // Where there are no buttons the choice is made in words.
 func TestAmbiguityInWords(t *testing.T) {
-	r := newRoom(t, adapters.Capabilities{Threads: true})
+	r := newTalk(t, adapters.Capabilities{Threads: true})
 	thread := r.say(ann, "!status web")
 	r.expect("Which one?", "Answer with its number")
 	r.reply(ann, thread, "7")
@@ -101,7 +101,7 @@ func TestAmbiguityInWords(t *testing.T) {
 }
 
 func TestMissingParametersByForm(t *testing.T) {
-	r := newRoom(t, everything)
+	r := newTalk(t, everything)
 	r.say(ann, "!deploy")
 	m := r.expect("*deploy* needs `app` and `env`", "[Fill in]", "[Cancel]", "asking")
 	if note := r.press(bob, m, "Fill in").Note; !strings.Contains(note, "alone") {
@@ -129,7 +129,7 @@ func TestMissingParametersByForm(t *testing.T) {
 }
 
 func TestMissingParametersCanceled(t *testing.T) {
-	r := newRoom(t, everything)
+	r := newTalk(t, everything)
 	r.say(ann, "!deploy web")
 	m := r.expect("*deploy* needs `env`")
 	r.press(ann, m, "Cancel")
@@ -141,7 +141,7 @@ func TestMissingParametersCanceled(t *testing.T) {
 
 // A slash command can be answered by a form at once.
 func TestMissingParametersOfASlashCommand(t *testing.T) {
-	r := newRoom(t, everything)
+	r := newTalk(t, everything)
 	for _, e := range []adapters.Event{
 		{Command: "deploy", Options: map[string]string{"app": "web"}},
 		{Command: "petrel", Text: "deploy web"},
@@ -172,7 +172,7 @@ func TestMissingParametersOfASlashCommand(t *testing.T) {
 }
 
 func TestMissingParametersInWords(t *testing.T) {
-	r := newRoom(t, adapters.Capabilities{Threads: true, Edit: true, Buttons: true})
+	r := newTalk(t, adapters.Capabilities{Threads: true, Edit: true, Buttons: true})
 	thread := r.say(ann, "!scale web")
 	r.expect("*scale* needs `n` and `fast`", "What is `n`?", "a whole number")
 	r.reply(ann, thread, "many")
@@ -200,7 +200,7 @@ func TestMissingParametersInWords(t *testing.T) {
 
 // A line outside of the thread answers when it is addressed and no command.
 func TestAnswerOutsideOfTheThread(t *testing.T) {
-	r := newRoom(t, adapters.Capabilities{Threads: true})
+	r := newTalk(t, adapters.Capabilities{Threads: true})
 	r.say(ann, "!deploy web")
 	r.expect("What is `env`?")
 	r.say(ann, "prod is nice") // talk
@@ -213,7 +213,7 @@ func TestAnswerOutsideOfTheThread(t *testing.T) {
 }
 
 func TestSecretsAreNotAskedInPublic(t *testing.T) {
-	r := newRoom(t, adapters.Capabilities{Threads: true})
+	r := newTalk(t, adapters.Capabilities{Threads: true})
 	r.say(ann, "!login user=root")
 	r.expect("`password`, which is secret and is not asked for where others read it", "refused")
 	direct := adapters.Channel{ID: "D1", Name: "@ann", Direct: true}
@@ -226,7 +226,7 @@ func TestSecretsAreNotAskedInPublic(t *testing.T) {
 }
 
 func TestConfirm(t *testing.T) {
-	r := newRoom(t, everything)
+	r := newTalk(t, everything)
 	r.say(ann, "!restart db1")
 	m := r.expect("Really restart db1?", "[Run]", "[Cancel]", "asking")
 	if note := r.press(bob, m, "Run").Note; note == "" {
@@ -253,7 +253,7 @@ func TestConfirm(t *testing.T) {
 }
 
 func TestConfirmInWords(t *testing.T) {
-	r := newRoom(t, adapters.Capabilities{})
+	r := newTalk(t, adapters.Capabilities{})
 	r.say(ann, "!restart db1")
 	r.expect("Really restart db1?", "*yes* or *no*")
 	r.handle(adapters.Event{Kind: adapters.MessagePosted, Text: "yes", Message: "y"})
@@ -267,7 +267,7 @@ func TestConfirmInWords(t *testing.T) {
 
 func TestQuestionsRunOut(t *testing.T) {
 	now := time.Now()
-	r := newRoom(t, everything)
+	r := newTalk(t, everything)
 	r.stop()
 	late := false
 	r.options.Now = func() time.Time {
@@ -301,7 +301,7 @@ func TestQuestionsRunOut(t *testing.T) {
 }
 
 func TestPermissions(t *testing.T) {
-	r := newRoom(t, everything)
+	r := newTalk(t, everything)
 	direct := adapters.Channel{ID: "D2", Name: "@ann", Direct: true}
 	other := adapters.Channel{ID: "C2", Name: "#random"}
 	for _, tt := range []struct {
@@ -334,7 +334,7 @@ func TestPermissions(t *testing.T) {
 }
 
 func TestHelpListsWhatMayBeRun(t *testing.T) {
-	r := newRoom(t, everything)
+	r := newTalk(t, everything)
 	if m := r.answered(r.say(bob, "!help thing"), "!local thing"); strings.Contains(m.words(), "ops thing") || strings.Contains(m.words(), "private thing") {
 		t.Errorf("bob sees\n%s", m.words())
 	}
@@ -344,7 +344,7 @@ func TestHelpListsWhatMayBeRun(t *testing.T) {
 
 // Whoever may not run a command may neither end nor repeat it, nor look at it.
 func TestTouchIsJudgedAgain(t *testing.T) {
-	r := newRoom(t, everything)
+	r := newTalk(t, everything)
 	r.say(ann, "!ops thing")
 	e := r.ran("p.noop", 1)[0]
 	for _, verb := range []string{"again", "cancel", "details"} {
@@ -357,7 +357,7 @@ func TestTouchIsJudgedAgain(t *testing.T) {
 		t.Errorf("told %q", note)
 	}
 	r.handle(adapters.Event{Kind: adapters.ButtonPressed, Button: "details:" + e.ID})
-	if m := r.expect("execution: "+e.ID, "asked by: ann", "succeeded"); m.To.Private != "U1" {
+	if m := r.expect("Execution: "+e.ID, "Asked by: ann"); m.To.Private != "U1" {
 		t.Errorf("the details are for everybody: %+v", m.To)
 	}
 	again := r.event(adapters.Event{Kind: adapters.ButtonPressed, Button: "again:" + e.ID})
@@ -375,7 +375,7 @@ func TestTouchIsJudgedAgain(t *testing.T) {
 }
 
 func TestCancelByButton(t *testing.T) {
-	r := newRoom(t, everything)
+	r := newTalk(t, everything)
 	r.say(ann, "!hold")
 	m := r.expect("[Cancel]", "working")
 	r.press(ann, m, "Cancel")
@@ -386,7 +386,7 @@ func TestCancelByButton(t *testing.T) {
 }
 
 func TestSlashCommands(t *testing.T) {
-	r := newRoom(t, everything)
+	r := newTalk(t, everything)
 	ctx, cancel := context.WithCancel(context.Background())
 	changed := make(chan struct{})
 	done := make(chan struct{})
@@ -437,7 +437,7 @@ func TestSlashCommands(t *testing.T) {
 }
 
 func TestVerify(t *testing.T) {
-	r := newRoom(t, everything)
+	r := newTalk(t, everything)
 	for _, e := range []adapters.Event{
 		{Adapter: "other", DeliveryID: "1", User: ann}, {Adapter: "fake", User: ann}, {Adapter: "fake", DeliveryID: "1"},
 	} {
@@ -452,7 +452,7 @@ func TestVerify(t *testing.T) {
 }
 
 func TestApproval(t *testing.T) {
-	r := newRoom(t, everything)
+	r := newTalk(t, everything)
 	r.define(fixtureAliases + `{"name":"ask","formats":["ask {{ message }}"],"action_ref":"p.ask","immutable_parameters":{"approvers":{"groups":["ops"],"exclude_requester":true,"count":1}}}`)
 	r.say(ann, "!ask May web be deployed?")
 	m := r.expect("An answer is needed", "May web be deployed?", "group ops; not ann", "[Approve]", "[Refuse]")
@@ -480,7 +480,7 @@ func TestApproval(t *testing.T) {
 
 // What a button does not say is asked for by a form.
 func TestApprovalWithAReason(t *testing.T) {
-	r := newRoom(t, everything)
+	r := newTalk(t, everything)
 	schema := `{"type":"object","properties":{"ok":{"type":"boolean","required":true},"why":{"type":"string","required":true},"n":{"type":"integer"}}}`
 	r.define(`{"name":"ask","formats":["ask"],"action_ref":"p.ask","immutable_parameters":{"message":"Sure?","schema":` + schema + `}}`)
 	r.say(ann, "!ask")

@@ -66,6 +66,7 @@ func (c *Chat) decide(ctx context.Context, t *turn) error {
 	if !ok || !alias.Enabled {
 		return t.say(adapters.StateRefused, paragraph("The command %s is not there any more.", t.cmd.Alias))
 	}
+	t.place = c.narrowed(t.place, t.cmd)
 	for _, hit := range t.cmd.Hits {
 		refusal, err := c.refusal(ctx, t.who, alias, hit)
 		if err != nil {
@@ -89,11 +90,16 @@ func (c *Chat) decide(ctx context.Context, t *turn) error {
 // run asks for an execution for each hit.
 func (c *Chat) run(ctx context.Context, t *turn, alias *aliases.Definition) error {
 	var requests []pipeline.Request
+	origin, err := t.place.origin()
+	if err != nil {
+		return err
+	}
 	for _, hit := range t.cmd.Hits {
 		request, err := c.request(ctx, t, alias, hit)
 		if err != nil {
 			return t.say(adapters.StateRefused, paragraph("%s", err))
 		}
+		request.Origin = origin
 		requests = append(requests, request)
 	}
 	t.answer.Requests = append(t.answer.Requests, requests...)

@@ -24,8 +24,8 @@ import (
 	"petrel/store/sqlite"
 )
 
-// room is a conversation with everything behind it, on a fake platform.
-type room struct {
+// talk is a conversation with everything behind it, on a fake platform.
+type talk struct {
 	t        *testing.T
 	path     string
 	store    *sqlite.Backend
@@ -47,7 +47,7 @@ type fixture struct {
 }
 
 func (f *fixture) AliasTable() *aliases.Table               { return f.table }
-func (r *room) Current() pipeline.Content                   { return r.content.Load() }
+func (r *talk) Current() pipeline.Content                   { return r.content.Load() }
 func (f *fixture) Rules() []*engine.Rule                    { return f.rules }
 func (f *fixture) Runners() []engine.Runner                 { return f.runners }
 func (f *fixture) Config(string) (*params.Config, error)    { return nil, nil }
@@ -100,10 +100,10 @@ const fixtureAliases = `
 {"name":"ping","formats":["ping"],"action_ref":"p.noop"}
 `
 
-// newRoom opens a room on a platform that can show what shows says.
-func newRoom(t *testing.T, shows adapters.Capabilities) *room {
+// newTalk begins one on a platform that can show what shows says.
+func newTalk(t *testing.T, shows adapters.Capabilities) *talk {
 	t.Helper()
-	r := &room{t: t, path: filepath.Join(t.TempDir(), "petrel.db"), platform: &platform{shows: shows, news: make(chan struct{})}}
+	r := &talk{t: t, path: filepath.Join(t.TempDir(), "petrel.db"), platform: &platform{shows: shows, news: make(chan struct{})}}
 	content := &fixture{actions: map[string]*engine.Action{}, runners: []engine.Runner{echo{}.Spec(), ask.Runner{}.Spec()}}
 	for name, parameters := range fixtureActions {
 		ref := "p." + name
@@ -127,7 +127,7 @@ func newRoom(t *testing.T, shows adapters.Capabilities) *room {
 }
 
 // define replaces the aliases; one JSON object a line.
-func (r *room) define(lines string) {
+func (r *talk) define(lines string) {
 	r.t.Helper()
 	var defs []aliases.Definition
 	for line := range strings.Lines(lines) {
@@ -150,7 +150,7 @@ func (r *room) define(lines string) {
 }
 
 // start opens the store and runs all stages, as a starting program does.
-func (r *room) start() {
+func (r *talk) start() {
 	r.t.Helper()
 	ctx := context.Background()
 	var err error
@@ -190,7 +190,7 @@ func (r *room) start() {
 }
 
 // restart ends the program and starts it again.
-func (r *room) restart() {
+func (r *talk) restart() {
 	r.t.Helper()
 	r.stop()
 	r.start()
@@ -204,7 +204,7 @@ var (
 )
 
 // event fills in what every event has.
-func (r *room) event(e adapters.Event) adapters.Event {
+func (r *talk) event(e adapters.Event) adapters.Event {
 	r.deliver++
 	if e.DeliveryID == "" {
 		e.DeliveryID = fmt.Sprintf("d%d", r.deliver)
@@ -220,7 +220,7 @@ func (r *room) event(e adapters.Event) adapters.Event {
 }
 
 // handle hands an event in.
-func (r *room) handle(e adapters.Event) adapters.Answer {
+func (r *talk) handle(e adapters.Event) adapters.Answer {
 	r.t.Helper()
 	answer, err := r.chat.Handle(context.Background(), r.event(e))
 	if err != nil {
@@ -230,7 +230,7 @@ func (r *room) handle(e adapters.Event) adapters.Answer {
 }
 
 // say says a line in #ops and returns its message.
-func (r *room) say(who adapters.User, text string) string {
+func (r *talk) say(who adapters.User, text string) string {
 	r.t.Helper()
 	id := fmt.Sprintf("m%d", r.deliver+1)
 	r.handle(adapters.Event{Kind: adapters.MessagePosted, User: who, Text: text, Message: id})
@@ -238,18 +238,18 @@ func (r *room) say(who adapters.User, text string) string {
 }
 
 // reply says a line in a thread.
-func (r *room) reply(who adapters.User, thread, text string) {
+func (r *talk) reply(who adapters.User, thread, text string) {
 	r.t.Helper()
 	r.handle(adapters.Event{Kind: adapters.MessagePosted, User: who, Text: text, Thread: thread, Message: fmt.Sprintf("m%d", r.deliver+1)})
 }
 
 // press presses a button of a message, by its label.
-func (r *room) press(who adapters.User, m said, label string) adapters.Answer {
+func (r *talk) press(who adapters.User, m said, label string) adapters.Answer {
 	r.t.Helper()
 	return r.handle(r.pressing(who, m, label))
 }
 
-func (r *room) pressing(who adapters.User, m said, label string) adapters.Event {
+func (r *talk) pressing(who adapters.User, m said, label string) adapters.Event {
 	r.t.Helper()
 	for _, b := range m.Buttons {
 		if b.Label == label {
@@ -261,26 +261,26 @@ func (r *room) pressing(who adapters.User, m said, label string) adapters.Event 
 }
 
 // submit sends a form.
-func (r *room) submit(who adapters.User, f *adapters.Form, values map[string]string) adapters.Answer {
+func (r *talk) submit(who adapters.User, f *adapters.Form, values map[string]string) adapters.Answer {
 	r.t.Helper()
 	return r.handle(adapters.Event{Kind: adapters.FormSubmitted, User: who, Form: f.ID, Values: values})
 }
 
 // expect waits for a message that holds all the words.
-func (r *room) expect(words ...string) said {
+func (r *talk) expect(words ...string) said {
 	r.t.Helper()
 	return r.platform.await(r.t, words...)
 }
 
 // answered waits for an answer to a message.
-func (r *room) answered(to string, words ...string) said {
+func (r *talk) answered(to string, words ...string) said {
 	r.t.Helper()
 	return r.platform.await(r.t, append(words, "\nin reply to "+to+"\n")...)
 }
 
 // ran waits for the n-th execution of an action and returns its parameters, with
 // an error of all that ran when there are more.
-func (r *room) ran(action string, n int) []engine.Execution {
+func (r *talk) ran(action string, n int) []engine.Execution {
 	r.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
@@ -300,7 +300,7 @@ func (r *room) ran(action string, n int) []engine.Execution {
 	}
 }
 
-func (r *room) executions(action string) []engine.Execution {
+func (r *talk) executions(action string) []engine.Execution {
 	r.t.Helper()
 	docs, _, err := pipeline.Executions.List(context.Background(), r.store, queryAction(action))
 	if err != nil {

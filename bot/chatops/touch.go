@@ -157,13 +157,16 @@ func (c *Chat) actDetails(ctx context.Context, p *press) (reaction, error) {
 	if err != nil {
 		return reaction{}, err
 	}
+	e = c.service.Shown(&e)
 	blocks := c.details(&e)
 	if !c.shows(p.event.Adapter).Ephemeral {
 		return reaction{answer: adapters.Answer{Note: plainText(blocks)}}, nil
 	}
 	at := placeOf(p.event)
-	m := adapters.Message{To: at.To, Key: p.key + "/details", Blocks: blocks}
-	m.To.Private = p.event.User.ID
+	m := adapters.Message{To: at.To, Key: p.key + "/details", InReplyTo: p.event.Message, State: adapters.StateSucceeded, Blocks: blocks}
+	if !p.event.Channel.Direct {
+		m.To.Private = p.event.User.ID
+	}
 	if p.event.Thread == "" {
 		m.To.Thread = "" // beside the card, not in a thread under it
 	}
@@ -172,31 +175,6 @@ func (c *Chat) actDetails(ctx context.Context, p *press) (reaction, error) {
 		return reaction{}, err
 	}
 	return reaction{answer: adapters.Answer{Disposition: adapters.Accepted, Private: true}}, c.store.Commit(ctx, &b)
-}
-
-// details is what is on record about an execution, its secrets hidden.
-func (c *Chat) details(e *engine.Execution) []adapters.Block {
-	fields := []adapters.Field{
-		{Name: "execution", Value: e.ID}, {Name: "action", Value: e.Action.Ref}, {Name: "status", Value: string(e.Status)},
-		{Name: "asked by", Value: e.Context.APIUser}, {Name: "trace", Value: e.TraceID},
-	}
-	if e.Context.ActionAlias != nil {
-		fields = append(fields, adapters.Field{Name: "alias", Value: e.Context.ActionAlias.Ref})
-	}
-	if e.Rule != nil {
-		fields = append(fields, adapters.Field{Name: "rule", Value: e.Rule.Ref})
-	}
-	if e.Worker != "" {
-		fields = append(fields, adapters.Field{Name: "worker", Value: e.Worker})
-	}
-	var log strings.Builder
-	for _, change := range e.Log {
-		fmt.Fprintf(&log, "%s  %s\n", change.Timestamp.UTC().Format("2006-01-02 15:04:05.000"), change.Status)
-	}
-	return []adapters.Block{
-		{Kind: adapters.Fields, Fields: fields},
-		{Kind: adapters.Preformatted, Text: "parameters: " + string(c.service.MaskedParameters(e)) + "\n" + strings.TrimSuffix(log.String(), "\n")},
-	}
 }
 
 // plainText is the text of blocks without any markup.

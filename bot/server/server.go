@@ -121,7 +121,8 @@ func (s *Server) assemble(ctx context.Context) error {
 	s.chat = chatops.New(chatops.Options{
 		Store: s.store, Catalog: func() chatops.Catalog { return s.library.Snapshot() }, Renderer: s.renderer,
 		Adapters: append(slices.Clone(s.adapters), s.room), Name: s.cfg.Chat.Name, Prefix: s.cfg.Chat.Prefix,
-		People: known(s.cfg.People), Admins: s.cfg.Chat.Admins, Masker: s.masker, Logger: s.log,
+		People: known(s.cfg.People), Admins: s.cfg.Chat.Admins, Masker: s.masker,
+		Patience: s.cfg.Chat.StillRunningAfter.Std(), WebURL: s.cfg.Chat.WebURL, Logger: s.log,
 	})
 	list, err := s.runners()
 	if err != nil {

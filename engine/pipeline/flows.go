@@ -263,6 +263,9 @@ func (w *Workers) step(ctx context.Context, f *flow, b *store.Batch, item store.
 	if err := w.follow(ctx, f, b); err != nil {
 		return err
 	}
+	if err := tellProgress(b, &f.e.Value); err != nil {
+		return err
+	}
 	changes, err := f.c.Changes()
 	if err != nil {
 		return err
@@ -285,6 +288,15 @@ func (w *Workers) step(ctx context.Context, f *flow, b *store.Batch, item store.
 	}
 	w.flows.keep(f)
 	return nil
+}
+
+// tellProgress tells whoever waits for a workflow that its tasks moved on. Its end
+// is told with its record.
+func tellProgress(b *store.Batch, e *engine.Execution) error {
+	if e.Origin == nil || e.Status.Completed() {
+		return nil
+	}
+	return notify(b, e.ID, e.Lane, e.Origin, Notice{Kind: NoticeExecution, Execution: e.ID})
 }
 
 // follow brings the records of the workflow in line with its conductor.
