@@ -32,15 +32,17 @@ type parameter struct {
 // maxInputs is how many inputs of a form every platform shows.
 const maxInputs = 5
 
-// parameters lists the parameters of an action, the action's word before the
+func (c *Chat) parameters(ref string) []parameter { return parametersIn(c.catalog(), ref) }
+
+// parametersIn lists the parameters of an action, the action's word before the
 // runner's: in the order of their positions, then as written.
-func (c *Chat) parameters(ref string) []parameter {
-	action, ok := c.catalog().Action(ref)
+func parametersIn(catalog Catalog, ref string) []parameter {
+	action, ok := catalog.Action(ref)
 	if !ok {
 		return nil
 	}
 	var runner json.RawMessage
-	if r, ok := c.catalog().Runner(action.RunnerType); ok {
+	if r, ok := catalog.Runner(action.RunnerType); ok {
 		runner = r.Parameters
 	}
 	list := readFields(nil, runner, false)
@@ -104,12 +106,16 @@ func (f *parameter) read(schema *value.Dict) {
 	}
 }
 
-// missing lists the required parameters of an alias's action to which a hit, the
-// alias and the schema give no value.
 func (c *Chat) missing(alias *aliases.Definition, hit aliases.Params) []parameter {
+	return missingIn(c.parameters(alias.ActionRef), alias, hit)
+}
+
+// missingIn lists the required parameters of an alias's action to which a hit,
+// the alias and the schema give no value.
+func missingIn(parameters []parameter, alias *aliases.Definition, hit aliases.Params) []parameter {
 	fixed := fixedBy(alias)
 	var list []parameter
-	for _, f := range c.parameters(alias.ActionRef) {
+	for _, f := range parameters {
 		if f.Required && !f.Immutable && !f.Given && !fixed[f.Name] && hit[f.Name] == nil {
 			list = append(list, f)
 		}
