@@ -37,6 +37,8 @@ type Options struct {
 	Nodes func(ctx context.Context) (any, error)
 	// Keys is the datastore.
 	Keys *datastore.Service
+	// Sensors looks after the sensors; nil: none.
+	Sensors Sensors
 	// Ready reports why the program cannot take work now, nil when it can.
 	Ready   func(ctx context.Context) error
 	MaxBody int64           // bytes of a request body
@@ -70,6 +72,7 @@ func New(o Options) http.Handler {
 			r.Get("/nodes", h.nodes)
 			r.Get("/executions/{id}", h.execution)
 			h.keyRoutes(r)
+			h.sensorRoutes(r)
 		})
 	})
 	r.NotFound(func(w http.ResponseWriter, r *http.Request) {
