@@ -167,6 +167,56 @@ func (h *harness) Press(ctx context.Context, person, message, label string) erro
 	return err
 }
 
+func (h *harness) Call(ctx context.Context, person, channel, command, text string) error {
+	_, err := h.client(person).ask(ctx, terminal.Request{Do: terminal.DoCall, In: own(person, channel), Command: command, Text: text})
+	return err
+}
+
+func (h *harness) Choose(ctx context.Context, person, message, label, option string) error {
+	c := h.client(person)
+	c.mu.Lock()
+	e, known := c.entries[message]
+	c.mu.Unlock()
+	if !known || e.Message == nil {
+		return fmt.Errorf("%s sees no message %s", person, message)
+	}
+	for _, s := range e.Message.Selects {
+		for _, o := range s.Options {
+			if s.Label == label && o.Label == option {
+				_, err := c.ask(ctx, terminal.Request{Do: terminal.DoPress, ID: message, Button: s.ID, Choice: o.Value})
+				return err
+			}
+		}
+	}
+	return fmt.Errorf("there is no option %s of %s", option, label)
+}
+
+func (h *harness) Form(ctx context.Context, person string) (adaptertest.Dialog, error) {
+	select {
+	case f := <-h.client(person).forms:
+		d := adaptertest.Dialog{Title: f.Form.Title, Values: map[string]string{}, Problems: f.Problems}
+		for _, in := range f.Form.Inputs {
+			d.Labels = append(d.Labels, in.Label)
+			d.Values[in.Name] = in.Value
+		}
+		return d, nil
+	case <-ctx.Done():
+		return adaptertest.Dialog{}, fmt.Errorf("%s has no form before them: %w", person, ctx.Err())
+	}
+}
+
+func (h *harness) Submit(ctx context.Context, person string, values map[string]string) error {
+	c := h.client(person)
+	c.mu.Lock()
+	opened := c.opened
+	c.mu.Unlock()
+	if opened.Form == nil {
+		return fmt.Errorf("%s has no form before them", person)
+	}
+	_, err := c.ask(ctx, terminal.Request{Do: terminal.DoSubmit, ID: opened.ID, Form: opened.Form.ID, Values: values})
+	return err
+}
+
 func (h *harness) See(ctx context.Context, person, channel string, ok func([]adaptertest.Seen) bool) ([]adaptertest.Seen, error) {
 	return h.client(person).board(own(person, channel)).Await(ctx, ok)
 }
@@ -215,6 +265,7 @@ func (h *harness) Slow(d time.Duration) {
 type client struct {
 	path, name string
 	told       chan string
+	forms      chan terminal.Frame // opened, or refused with problems
 	running    sync.WaitGroup
 	quit       context.CancelFunc
 
@@ -226,7 +277,11 @@ type client struct {
 	waiting map[string]chan answer      // by delivery
 	boards  map[string]*adaptertest.Board
 	entries map[string]terminal.Entry
+	files   map[string]map[string]string // content by message and name
+	opened  terminal.Frame               // the form that is open
 }
+
+var _ adaptertest.Controls = (*harness)(nil)
 
 type answer struct {
 	id  string
@@ -235,7 +290,7 @@ type answer struct {
 
 func newClient(path, name string) *client {
 	c := &client{
-		path: path, name: name, told: make(chan string, 16),
+		path: path, name: name, told: make(chan string, 16), forms: make(chan terminal.Frame, 16), files: map[string]map[string]string{},
 		asked: map[string]terminal.Request{}, waiting: map[string]chan answer{},
 		boards: map[string]*adaptertest.Board{}, entries: map[string]terminal.Entry{},
 	}
@@ -305,7 +360,22 @@ func (c *client) heed(f terminal.Frame) {
 	case terminal.IsError:
 		c.told <- f.Text
 		c.resolve(f.Delivery, answer{err: errors.New(f.Text)})
+	case terminal.IsFile:
+		if c.files[f.ID] == nil {
+			c.files[f.ID] = map[string]string{}
+		}
+		c.files[f.ID][f.Name] = string(f.Content)
+		c.show(c.entries[f.ID])
 	case terminal.IsSaid:
+		if f.Form != nil {
+			c.opened = f
+			c.forms <- f
+		}
+		if len(f.Problems) > 0 {
+			again := c.opened
+			again.Problems = f.Problems
+			c.forms <- again
+		}
 		if f.Text != "" {
 			c.told <- f.Text
 		}
@@ -337,10 +407,25 @@ func (c *client) put(e terminal.Entry) {
 		return
 	}
 	c.entries[e.ID] = e
+	for _, f := range e.Files {
+		r := terminal.Request{Do: terminal.DoFile, Delivery: rand.Text(), As: c.name, ID: e.ID, Name: f.Name}
+		line, err := json.Marshal(r)
+		if err == nil {
+			_, err = c.conn.Write(append(line, '\n'))
+		}
+		if err != nil {
+			c.told <- "ask for a file: " + err.Error()
+		}
+	}
+	c.show(e)
+}
+
+// show needs c.mu.
+func (c *client) show(e terminal.Entry) {
 	text, buttons := prompt.Show(e, c.name)
 	s := adaptertest.Seen{
 		Message: e.ID, Thread: e.Thread, From: e.From.Name, Text: text, Buttons: buttons,
-		Private: strings.Contains(text, "(only you) "),
+		Private: strings.Contains(text, "(only you) "), Files: c.files[e.ID],
 	}
 	if e.Message != nil && e.Message.Mention != "" && strings.Contains(text, "@"+e.Message.Mention) {
 		s.Pings = []string{e.Message.Mention} // the one sign that somebody is meant

@@ -49,6 +49,10 @@ type Responder func(ctx context.Context, inst *engine.TriggerInstance) (Response
 type Response struct {
 	Requests []Request
 	Replies  []json.RawMessage // Notice.Body, said to the instance's Origin
+	// Puts and Deletes are recorded together with the rest: what a responder has
+	// to remember, such as a question that it asks.
+	Puts    []store.Put
+	Deletes []store.Delete
 }
 
 // Options is what a Service is made of.

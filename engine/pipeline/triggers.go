@@ -73,6 +73,7 @@ func (s *Service) respond(ctx context.Context, respond Responder, inst *engine.T
 	if err != nil {
 		return fmt.Errorf("respond to %s: %w", inst.Trigger, err)
 	}
+	b.Puts, b.Deletes = append(b.Puts, answer.Puts...), append(b.Deletes, answer.Deletes...)
 	for i, r := range answer.Requests {
 		r.ID = engine.DeriveID(inst.ID, "responder", fmt.Sprint(i))
 		r.Lane, r.Instance, r.TraceID = inst.Lane, inst.ID, inst.TraceID
