@@ -34,8 +34,8 @@ type Options struct {
 // named beside them.
 type Timing struct {
 	Connections int           // 2: Socket Mode connections, so that a refresh of one leaves the other
-	PingEvery   time.Duration // 10 s: how often a connection is asked whether it lives
-	Silence     time.Duration // 30 s: after which a silent connection is replaced
+	PingEvery   time.Duration // 8 s: how often a connection is asked whether it lives
+	Silence     time.Duration // 20 s: after which a silent connection is replaced
 	BackoffMin  time.Duration // 1 s, doubled after each failure to connect
 	BackoffMax  time.Duration // 60 s
 	Handle      time.Duration // 2.5 s: what a Handler gets of Slack's 3 s
@@ -53,8 +53,8 @@ func (t Timing) withDefaults() Timing {
 			*d = v
 		}
 	}
-	set(&t.PingEvery, 10*time.Second)
-	set(&t.Silence, 30*time.Second)
+	set(&t.PingEvery, 8*time.Second)
+	set(&t.Silence, 20*time.Second)
 	set(&t.BackoffMin, time.Second)
 	set(&t.BackoffMax, time.Minute)
 	set(&t.Handle, 2500*time.Millisecond)

@@ -22,10 +22,13 @@ type Harness struct {
 }
 
 // NewHarness makes an adapter for a running fake, which it closes in the end. With
-// callbacks the fake calls the adapter's Routes instead of using Socket Mode.
+// callbacks the fake calls the adapter's Routes instead of using Socket Mode. A
+// nil make is for a whole program that is connected to the fake.
 func NewHarness(s *Server, callbacks bool, make Make) *Harness {
 	h := &Harness{Server: s, make: make}
-	h.renew(callbacks)
+	if make != nil {
+		h.renew(callbacks)
+	}
 	return h
 }
 
