@@ -37,6 +37,7 @@ func sit(t *testing.T, fo fake.Options, change func(*discord.Options)) *desk {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	d := &desk{T: t, ctx: ctx, s: fake.Start(fo), news: make(chan struct{}), done: make(chan error, 1)}
+	d.s.Person("ann").ChannelID("#ops") // a channel is there once somebody is
 	o := discord.Options{Token: d.s.Token(), MessageContent: true, APIURL: d.s.URL()}
 	if change != nil {
 		change(&o)

@@ -184,7 +184,27 @@ func (p *Person) Choose(ctx context.Context, message, label, option string) erro
 	if i < 0 {
 		return fmt.Errorf("there is no option %q", option)
 	}
-	return p.act(ctx, "press", 3, m.ChannelID, m, map[string]any{"custom_id": c.CustomID, "component_type": 3, "values": []string{c.Options[i].Value}})
+	return p.choose(ctx, m, c, i)
+}
+
+func (p *Person) choose(ctx context.Context, m *Message, c Component, option int) error {
+	return p.act(ctx, "press", 3, m.ChannelID, m, map[string]any{"custom_id": c.CustomID, "component_type": 3, "values": []string{c.Options[option].Value}})
+}
+
+// ChooseIn chooses an option in the select of the n-th row, counted from 0.
+func (p *Person) ChooseIn(ctx context.Context, message string, row int, option string) error {
+	p.s.mu.Lock()
+	m := p.s.find(message)
+	p.s.mu.Unlock()
+	if m == nil || row >= len(m.Components) {
+		return fmt.Errorf("message %s has no row %d", message, row)
+	}
+	c := m.Components[row].Components[0]
+	i := slices.IndexFunc(c.Options, func(o Choice) bool { return o.Label == option })
+	if i < 0 {
+		return fmt.Errorf("there is no option %q", option)
+	}
+	return p.choose(ctx, m, c, i)
 }
 
 // Submit fills in the open form and sends it: Discord closes it.
