@@ -67,7 +67,7 @@ var (
 
 // New makes an adapter. Nothing is connected until Run.
 func New(o Options) (*Adapter, error) {
-	token := strings.TrimSpace(strings.TrimPrefix(strings.TrimSpace(o.Token), "Bot "))
+	token := strings.TrimSpace(strings.TrimPrefix(strings.TrimSpace(o.Token)+" ", "Bot "))
 	if token == "" {
 		return nil, errors.New("token is empty; the Discord Developer Portal shows it under Bot")
 	}

@@ -63,7 +63,7 @@ func (a *Adapter) byToken(ctx context.Context, h handle, m adapters.Message) (ad
 func (a *Adapter) answer(ctx context.Context, h handle, m adapters.Message, secret bool) (adapters.Ref, error) {
 	var first message
 	switch err := a.api.get(ctx, h.hook()+"/messages/@original", &first); {
-	case tokenDead(err) && time.Since(madeAt(h.interaction)) < ackLimit:
+	case notYet(err, h):
 		return adapters.Ref{}, &adapters.RetryError{After: 250 * time.Millisecond, Err: errors.New("the command is being acknowledged")}
 	case refusedWith(err, codeUnknownMessage) && secret:
 		return a.followUp(ctx, h, m, true) // its public announcement was taken away
@@ -122,7 +122,7 @@ func (a *Adapter) followUp(ctx context.Context, h handle, m adapters.Message, se
 	err := a.write(ctx, "POST", h.hook()+"?wait=true", m, more, &made)
 	var lost *lostError
 	switch {
-	case tokenDead(err) && time.Since(madeAt(h.interaction)) < ackLimit:
+	case notYet(err, h):
 		return adapters.Ref{}, &adapters.RetryError{After: 250 * time.Millisecond, Err: errors.New("the interaction is being acknowledged")}
 	case tokenDead(err):
 		return adapters.Ref{}, errGone
@@ -136,6 +136,12 @@ func (a *Adapter) followUp(ctx context.Context, h handle, m adapters.Message, se
 func tokenDead(err error) bool {
 	return refusedWith(err, codeUnknownWebhook, codeUnknownInteraction, codeTokenRanOut, codeUnknownMessage) ||
 		err != nil && refusedStatus(err) == 401
+}
+
+// notYet reports whether a token is not taken because the interaction is not
+// acknowledged so far.
+func notYet(err error, h handle) bool {
+	return refusedStatus(err) == 404 && tokenDead(err) && time.Since(madeAt(h.interaction)) < ackLimit
 }
 
 // again turns the error of a request that may safely be made twice into the wish

@@ -132,6 +132,13 @@ func (s *Server) SetBudget(n int) {
 	s.budget = n
 }
 
+// SetPermissions says what the bot may do on the server, as Discord's number.
+func (s *Server) SetPermissions(bits string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.may = bits
+}
+
 // AskToReconnect sends operation 7, InvalidateSession operation 9.
 func (s *Server) AskToReconnect()    { s.toAll(frameOut{Op: 7}) }
 func (s *Server) InvalidateSession() { s.toAll(frameOut{Op: 9, Data: false}) }

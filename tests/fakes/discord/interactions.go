@@ -260,6 +260,7 @@ func (s *Server) serveCommands(c *call) (any, error) {
 		return nil, errMissingAccess
 	}
 	if c.r.Method == "GET" {
+		s.reads++
 		return append([]Command{}, s.commands[scope]...), nil
 	}
 	if c.r.Method != "PUT" {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http/httptest"
 	"slices"
 	"strconv"
@@ -44,6 +45,8 @@ type Server struct {
 	notes    map[string][]string   // what a person was told privately or by a reply
 	commands map[string][]Command  // by scope: "" or a guild's ID
 	writes   int                   // bulk overwrites of commands
+	reads    int                   // lists of commands
+	may      string                // the bot's permissions
 
 	sessions map[string]*session
 	readies  int // sessions begun
@@ -141,13 +144,16 @@ type Choice struct {
 	Value string `json:"value"`
 }
 
+// Guild is the ID of the one server that there is.
+const Guild = "1100000000000000001"
+
 // Start runs a fake Discord until Close.
 func Start(o Options) *Server {
 	s := &Server{
 		token: o.Token, heartbeat: o.Heartbeat, granted: !o.NoContent, changed: make(chan struct{}),
 		users: map[string]*User{}, channels: map[string]*Channel{}, messages: map[string][]*Message{}, direct: map[string]string{},
 		acts: map[string]*act{}, dialogs: map[string]*dialog{}, notes: map[string][]string{}, commands: map[string][]Command{},
-		sessions: map[string]*session{}, sockets: map[*socket]bool{}, budget: 1000,
+		sessions: map[string]*session{}, sockets: map[*socket]bool{}, budget: 1000, may: "2251799813685247",
 	}
 	if s.token == "" {
 		s.token = "bot-token"
@@ -155,7 +161,7 @@ func Start(o Options) *Server {
 	if s.heartbeat == 0 {
 		s.heartbeat = 5 * time.Second
 	}
-	s.guild, s.app = s.id(), s.id()
+	s.guild, s.app = Guild, s.id()
 	s.bot = User{ID: s.id(), Username: "petrel", Bot: true}
 	s.users[s.bot.ID] = &s.bot
 	s.http = httptest.NewServer(s.routes())
@@ -178,10 +184,9 @@ func (s *Server) Close() {
 	_ = s.await(ctx, func() bool { return len(s.sockets) == 0 })
 }
 
-// URL is the address of the API, Token the bot's token, Guild the server's ID.
+// URL is the address of the API, Token and Bot the bot's token and account.
 func (s *Server) URL() string   { return s.http.URL }
 func (s *Server) Token() string { return s.token }
-func (s *Server) Guild() string { return s.guild }
 func (s *Server) Bot() User     { return s.bot }
 
 // id needs s.mu, or that nobody else is there yet. IDs grow, and hold the time.
@@ -229,6 +234,27 @@ func (s *Server) AwaitOnline(ctx context.Context, n int) error {
 // Sessions is how many sessions the bot began, Resumes how many it took up again.
 func (s *Server) Sessions() int { s.mu.Lock(); defer s.mu.Unlock(); return s.readies }
 func (s *Server) Resumes() int  { s.mu.Lock(); defer s.mu.Unlock(); return s.resumes }
+
+// Commands are the registered commands: global ones, or those of a guild.
+func (s *Server) Commands(scope string) []Command {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.commands[scope])
+}
+
+// CommandWrites is how often the commands were overwritten, CommandReads how
+// often they were listed.
+func (s *Server) CommandWrites() int { s.mu.Lock(); defer s.mu.Unlock(); return s.writes }
+func (s *Server) CommandReads() int  { s.mu.Lock(); defer s.mu.Unlock(); return s.reads }
+
+// ChannelState is a channel as it is now.
+func (s *Server) ChannelState(name string) Channel {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c := *s.channel(name)
+	c.Members = maps.Clone(c.Members)
+	return c
+}
 
 // user needs s.mu. It makes the person when there is none of that name.
 func (s *Server) user(name string) *User {
