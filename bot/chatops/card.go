@@ -118,6 +118,13 @@ func (c *Chat) showCard(ctx context.Context, shown *Card, p place, e *engine.Exe
 func (c *Chat) cardMessage(ctx context.Context, p place, e *engine.Execution, alias *aliases.Definition) (adapters.Message, error) {
 	m := adapters.Message{To: p.To, Key: e.ID + "/card", InReplyTo: p.Message, Mention: p.User, State: adapters.StateWorking}
 	m.Blocks = []adapters.Block{paragraph("%s", c.ackText(ctx, e, alias)), paragraph("%s", standing(e))}
+	tasks, err := c.tasks(ctx, e)
+	if err != nil {
+		return m, err
+	}
+	if tasks != "" {
+		m.Blocks = append(m.Blocks, adapters.Block{Kind: adapters.Preformatted, Text: tasks})
+	}
 	if e.Status.Completed() {
 		m.State = adapters.StateNone // the result is the last word
 		if !alias.Result.Enabled {

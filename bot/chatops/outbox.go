@@ -53,6 +53,8 @@ func (c *Chat) deliver(ctx context.Context, item store.Item) error {
 		return c.afterwards(ctx, item, c.tell(ctx, item, n))
 	case pipeline.NoticeRejection:
 		err = c.reject(ctx, item, n)
+	case pipeline.NoticeInquiry:
+		err = c.inquire(ctx, item, n)
 	case pipeline.NoticeMessage:
 		var p post
 		if err = json.Unmarshal(n.Body, &p); err != nil {
