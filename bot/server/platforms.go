@@ -22,6 +22,7 @@ type platform func(cfg *config.Config, publicURL string, log *slog.Logger) (adap
 func platforms() map[string]platform {
 	return map[string]platform{
 		"slack": slackPlatform,
+		"discord": discordPlatform,
 	}
 }
 
