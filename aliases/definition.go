@@ -28,6 +28,20 @@ type Definition struct {
 	CaseInsensitive bool `json:"case_insensitive,omitempty"`
 	// AllowWhen is an expr condition on who asks where; the command runs only when it holds. Petrel's addition, too.
 	AllowWhen string `json:"allow_when,omitempty"`
+	// Allow and Deny say who may use the command, and where; Deny counts more. Contact is whom a refused person is told to ask. Confirm is a
+	// question, maybe a template, that is asked before the command runs. All are Petrel's additions; others judge by them.
+	Allow   *Access `json:"allow,omitempty"`
+	Deny    *Access `json:"deny,omitempty"`
+	Contact string  `json:"contact,omitempty"`
+	Confirm string  `json:"confirm,omitempty"`
+}
+
+// Access names people and places. An empty list says nothing.
+type Access struct {
+	Users     []string `json:"users,omitempty"`     // names of Petrel users
+	Groups    []string `json:"groups,omitempty"`    // that users are in
+	Channels  []string `json:"channels,omitempty"`  // "#ops", the platform's ID, or "direct" for every direct conversation
+	Platforms []string `json:"platforms,omitempty"` // names of adapters, such as slack
 }
 
 // Ack says how a command is acknowledged.

@@ -96,6 +96,7 @@ func wordSpans(text string) []span {
 type suggester struct {
 	message   *message
 	words     []span
+	exact     bool // words differ in letter case at most
 	distances map[[2]string]int
 }
 
@@ -223,7 +224,10 @@ func (s *suggester) distance(word, typed string) int {
 	}
 	a, b := []rune(fold(word)), []rune(typed)
 	allowed := min(3, (len(a)+1)/3)
-	if len(a) == 3 {
+	switch {
+	case s.exact:
+		allowed = 0
+	case len(a) == 3:
 		allowed = 1
 	}
 	d := impossible

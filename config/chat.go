@@ -9,6 +9,7 @@ import (
 type Chat struct {
 	Prefix     string     `yaml:"prefix" doc:"What a command begins with in a channel. Mentions and direct messages need none. Empty: only mentions and direct messages are commands."`
 	Name       string     `yaml:"name" doc:"Name the program answers to: @petrel run date."`
+	Admins     []string   `yaml:"admins" doc:"Whom people are told to ask when something is not allowed: names, a group, a channel, as they shall read it."`
 	Terminal   Terminal   `yaml:"terminal"`
 	Slack      Slack      `yaml:"slack"`
 	Mattermost Mattermost `yaml:"mattermost"`

@@ -17,18 +17,21 @@ import (
 // with its documentation (the doc tag), which `petrel config print` and
 // docs/configuration.md show.
 type Config struct {
-	DataDir         string   `yaml:"data_dir" kind:"path" doc:"Folder for everything the program writes: the SQLite file, the unpacked built-in packs. Created when missing."`
-	Node            string   `yaml:"node" doc:"Name of this process among those that share a store; empty means the host's name. A name that is in use gets a number behind."`
-	Roles           []string `yaml:"roles" doc:"What this process does: chat, api, rules, workers, timers. Empty means everything. Several processes can share the work when the store is Redis."`
-	Store           Store    `yaml:"store"`
-	HTTP            HTTP     `yaml:"http"`
-	Packs           []string `yaml:"packs" kind:"path" doc:"Folders that hold packs, each pack a sub-folder with a pack.yaml; a folder that is itself a pack works too. They add to the built-in packs; of two packs with the same ref the first one listed wins, and any of them wins over a built-in one."`
-	Configs         string   `yaml:"configs" kind:"path" doc:"Folder that holds the configurations of packs, one file REF.yaml a pack. Empty means configs in data_dir."`
-	Python          Python   `yaml:"python"`
-	Chat            Chat     `yaml:"chat"`
-	Workers         Workers  `yaml:"workers"`
-	Log             Log      `yaml:"log"`
-	ShutdownTimeout Duration `yaml:"shutdown_timeout" doc:"How long a stopping program waits for running actions before it hands their work back."`
+	DataDir         string    `yaml:"data_dir" kind:"path" doc:"Folder for everything the program writes: the SQLite file, the unpacked built-in packs. Created when missing."`
+	Node            string    `yaml:"node" doc:"Name of this process among those that share a store; empty means the host's name. A name that is in use gets a number behind."`
+	Roles           []string  `yaml:"roles" doc:"What this process does: chat, api, rules, workers, timers. Empty means everything. Several processes can share the work when the store is Redis."`
+	Store           Store     `yaml:"store"`
+	HTTP            HTTP      `yaml:"http"`
+	Packs           []string  `yaml:"packs" kind:"path" doc:"Folders that hold packs, each pack a sub-folder with a pack.yaml; a folder that is itself a pack works too. They add to the built-in packs; of two packs with the same ref the first one listed wins, and any of them wins over a built-in one."`
+	Configs         string    `yaml:"configs" kind:"path" doc:"Folder that holds the configurations of packs, one file REF.yaml a pack. Empty means configs in data_dir."`
+	Python          Python    `yaml:"python"`
+	Secrets         Secrets   `yaml:"secrets"`
+	Chat            Chat      `yaml:"chat"`
+	People          People    `yaml:"people" doc:"Who is who: the name of a user, below it what they are called in chat and the groups they are in; see docs/chatops.md. Who is not listed has their login name and no groups."`
+	Workers         Workers   `yaml:"workers"`
+	Webhooks        []Webhook `yaml:"webhooks"`
+	Log             Log       `yaml:"log"`
+	ShutdownTimeout Duration  `yaml:"shutdown_timeout" doc:"How long a stopping program waits for running actions before it hands their work back."`
 
 	origins map[string]origin // key path -> where a value that is not a default came from
 }
@@ -54,6 +57,12 @@ type Python struct {
 	CommonLibs  bool   `yaml:"common_libs" doc:"Put the folder lib of a pack on the module path of its actions, as StackStorm's packs.enable_common_libs does."`
 }
 
+// Secrets are the keys that secret values are encrypted with.
+type Secrets struct {
+	KeyFile           string `yaml:"key_file" kind:"path" doc:"File with the keys that secret items of the datastore are encrypted with. Empty means keys.json in data_dir; with SQLite it is made when it is first needed. Processes that share a Redis need the same keys: make them with 'petrel key generate FILE'. Keep a copy in a safe place: without it the values are lost."`
+	StackStormKeyFile string `yaml:"stackstorm_key_file" kind:"path" doc:"StackStorm's key file (keyvalue.encryption_key_path), to read values that StackStorm encrypted. 'petrel key rotate' encrypts them with Petrel's own key, then it is not needed any more."`
+}
+
 // Workers are the goroutines that run actions.
 type Workers struct {
 	MaxWaiting  int `yaml:"max_waiting" doc:"How many events and actions may wait in all before webhooks are answered 503 and commands 'busy'. 0 means no bound."`
@@ -74,14 +83,17 @@ func Default() *Config {
 		Packs:   []string{},
 		Store:   Store{Synchronous: "full"},
 		HTTP:    HTTP{Listen: "127.0.0.1:8080", MaxBody: 1 << 20},
+		People:  People{},
 		Python:  Python{Prewarm: true, Interpreter: "python3"},
 		Chat: Chat{
 			Prefix:     "!",
 			Name:       "petrel",
+			Admins:     []string{},
 			Terminal:   Terminal{DefaultChannel: "#general"},
 			Mattermost: Mattermost{CommandTokens: []string{}},
 		},
 		Workers:         Workers{MaxWaiting: 100_000, Concurrency: 20},
+		Webhooks:        []Webhook{},
 		Log:             Log{Level: "info", Format: "auto"},
 		ShutdownTimeout: Duration(10 * time.Second),
 		origins:         map[string]origin{},
@@ -105,6 +117,14 @@ func (c *Config) ConfigsDir() string {
 		return c.Configs
 	}
 	return filepath.Join(c.DataDir, "configs")
+}
+
+// KeyFile returns the file of the keys that secret values are encrypted with.
+func (c *Config) KeyFile() string {
+	if c.Secrets.KeyFile != "" {
+		return c.Secrets.KeyFile
+	}
+	return filepath.Join(c.DataDir, "keys.json")
 }
 
 // VirtualenvsDir returns the folder of the packs' virtualenvs.
@@ -141,6 +161,10 @@ func (c *Config) validate(report func(key, format string, args ...any)) {
 		report("shutdown_timeout", "must be longer than 0s, for example 10s")
 	}
 	c.Chat.validate(report)
+	for i := range c.Webhooks {
+		c.Webhooks[i].validate(func(key, format string, args ...any) { report(fmt.Sprintf("webhooks[%d].%s", i, key), format, args...) })
+	}
+	c.People.validate(report)
 	for i, dir := range c.Packs {
 		if dir == "" {
 			report("packs", "entry %d is empty; each entry is a folder", i+1)

@@ -99,10 +99,10 @@ func TestProblems(t *testing.T) {
 	for _, tt := range []struct{ name, yaml, want string }{
 		{"unknown key", "\nhtpp: {}\n", `F:2: htpp: unknown key; did you mean http?`},
 		{"unknown inner key", "http:\n  lisen: :1\n", `F:2: http.lisen: unknown key; did you mean listen?`},
-		{"nothing near", "zzzzzzzz: 1\n", `F:1: zzzzzzzz: unknown key; known here: data_dir, node, roles, store, http, packs, configs, python, chat, workers, log, shutdown_timeout`},
+		{"nothing near", "zzzzzzzz: 1\n", `F:1: zzzzzzzz: unknown key; known here: KEYS`},
 		{"twice", "data_dir: a\ndata_dir: b\n", `F:2: data_dir: is set twice, first in line 1; remove one`},
 		{"section is text", "http: yes please\n", `F:1: http: must be a mapping with the keys listen, public_url, max_body, token, but is the text "yes please"`},
-		{"file is a list", "- a\n", `F:1: must be a mapping with the keys data_dir, node, roles, store, http, packs, configs, python, chat, workers, log, shutdown_timeout, but is a list`},
+		{"file is a list", "- a\n", `F:1: must be a mapping with the keys KEYS, but is a list`},
 		{"no value", "chat:\n  name:\n", `F:2: chat.name: has no value; give one (text) or remove the line`},
 		{"number for text", "chat: {name: 5}\n", `F:1: chat.name: must be text, but is the number 5; put it in quotes if you mean the text`},
 		{"number for path", "data_dir: 5\n", `F:1: data_dir: must be a path, but is the number 5; put it in quotes if you mean the text`},
@@ -130,7 +130,11 @@ func TestProblems(t *testing.T) {
 		{"timeout", "shutdown_timeout: 0s\n", `F:1: shutdown_timeout: must be longer than 0s, for example 10s`},
 		{"data_dir", "data_dir: ''\n", `F:1: data_dir: must not be empty; the default is ./data`},
 		{"packs", "packs: ['']\n", `F:1: packs: entry 1 is empty; each entry is a folder`},
-		{"several", "a: 1\nlog: {level: loud}\nhttp: 3\n", "F:1: a: unknown key; known here: data_dir, node, roles, store, http, packs, configs, python, chat, workers, log, shutdown_timeout\nF:2: log.level: \"loud\" is not possible; write one of debug, info, warn, error\nF:3: http: must be a mapping with the keys listen, public_url, max_body, token, but is the number 3"},
+		{"rows", "webhooks: github\n", `F:1: webhooks: must be a list of mappings, but is the text "github"; begin each entry with -`},
+		{"unknown key of a row", "webhooks:\n- url: a\n  scheem: github\n", `F:3: webhooks[0].scheem: unknown key; did you mean scheme?`},
+		{"scheme of a row", "webhooks:\n- url: a\n  scheme: gitbub\n", `F:3: webhooks[0].scheme: "gitbub" is not possible; write one of github, gitlab, slack, pagerduty, stripe, standard, alertmanager, grafana, bearer, basic, header, hmac`},
+		{"row without a secret", "webhooks:\n- {url: a, scheme: github, secret: x}\n- url: b\n  scheme: github\n", `F:3: webhooks[1].secret: is missing: what the sender proves itself with`},
+		{"several", "a: 1\nlog: {level: loud}\nhttp: 3\n", "F:1: a: unknown key; known here: KEYS\nF:2: log.level: \"loud\" is not possible; write one of debug, info, warn, error\nF:3: http: must be a mapping with the keys listen, public_url, max_body, token, but is the number 3"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			path := write(t, t.TempDir(), tt.yaml)
@@ -139,8 +143,9 @@ func TestProblems(t *testing.T) {
 			if !errors.As(err, &problems) {
 				t.Fatalf("error is %v, want Problems", err)
 			}
-			if got := strings.ReplaceAll(err.Error(), path, "F"); got != tt.want {
-				t.Errorf("got  %s\nwant %s", got, tt.want)
+			keys := strings.Join(names(children(reflect.ValueOf(Default()).Elem(), "")), ", ")
+			if got, want := strings.ReplaceAll(err.Error(), path, "F"), strings.ReplaceAll(tt.want, "KEYS", keys); got != want {
+				t.Errorf("got  %s\nwant %s", got, want)
 			}
 		})
 	}
@@ -250,7 +255,11 @@ func TestDocumentation(t *testing.T) {
 		if k.Doc == "" {
 			t.Errorf("%s has no doc tag", k.Path)
 		}
-		fmt.Fprintf(&table, "\n### `%s`\n%s\n\nType: %s. Default: `%s`. Environment: `%s`.\n", k.Path, k.Doc, k.Type, k.Default, k.Env)
+		env := "."
+		if k.Env != "" {
+			env = fmt.Sprintf(" Environment: `%s`.", k.Env)
+		}
+		fmt.Fprintf(&table, "\n### `%s`\n%s\n\nType: %s. Default: `%s`.%s\n", k.Path, k.Doc, k.Type, k.Default, strings.TrimPrefix(env, "."))
 	}
 	head, rest, ok := strings.Cut(string(body), begin)
 	_, tail, ok2 := strings.Cut(rest, end)

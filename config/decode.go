@@ -68,6 +68,14 @@ func (d *decoder) value(n *yaml.Node, f field) {
 		d.section(n, f.value, f.path)
 		return
 	}
+	if f.isRows() {
+		d.rows(n, f)
+		return
+	}
+	if people, ok := f.value.Interface().(People); ok {
+		d.people(n, people, f.path)
+		return
+	}
 	if n.Tag == "!!null" {
 		d.report(n, f.path, "has no value; give one (%s) or remove the line", f.typeName())
 		return
@@ -77,6 +85,24 @@ func (d *decoder) value(n *yaml.Node, f field) {
 		return
 	}
 	d.origins[f.path] = origin{file: d.file, line: n.Line}
+}
+
+// rows decodes a list of mappings.
+func (d *decoder) rows(n *yaml.Node, f field) {
+	if n.Tag == "!!null" {
+		return
+	}
+	if n.Kind != yaml.SequenceNode {
+		d.report(n, f.path, "must be a list of mappings, but is %s; begin each entry with -", describe(n))
+		return
+	}
+	list := reflect.MakeSlice(f.value.Type(), len(n.Content), len(n.Content))
+	for i, item := range n.Content {
+		path := fmt.Sprintf("%s[%d]", f.path, i)
+		d.origins[path] = origin{file: d.file, line: item.Line}
+		d.section(item, list.Index(i), path)
+	}
+	f.value.Set(list)
 }
 
 func (d *decoder) leaf(n *yaml.Node, f field) error {
@@ -149,6 +175,8 @@ func setText(f field, text, dir string) error {
 			return fmt.Errorf("must be true or false, but is %q", text)
 		}
 		f.value.SetBool(text == "true")
+	case People:
+		return setPeople(f, text)
 	case []string:
 		list := []string{}
 		for part := range strings.SplitSeq(text, ",") {
@@ -159,7 +187,7 @@ func setText(f field, text, dir string) error {
 		return setList(f, list, dir)
 	default:
 		if e := f.enum(); e != nil && !slices.Contains(e, text) {
-			return fmt.Errorf("%q is not possible; write one of %s", text, strings.Join(e, ", "))
+			return fmt.Errorf("%q is not possible; write one of %s", text, strings.TrimPrefix(strings.Join(e, ", "), ", "))
 		}
 		if f.path == "store.url" {
 			text = inStoreURL(text, dir)

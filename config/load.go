@@ -61,13 +61,22 @@ func Load(o LoadOptions) (*Config, error) {
 	}
 	if len(problems) == 0 {
 		c.validate(func(key, format string, args ...any) {
-			problems = append(problems, Problem{Where: c.origins[key].String(), Key: key, Message: fmt.Sprintf(format, args...)})
+			problems = append(problems, Problem{Where: c.originOf(key).String(), Key: key, Message: fmt.Sprintf(format, args...)})
 		})
 	}
 	if len(problems) > 0 {
 		return nil, problems
 	}
 	return c, nil
+}
+
+// originOf is where a key was set, or the row of a list that lacks it.
+func (c *Config) originOf(key string) origin {
+	row, _, _ := strings.Cut(key, "].")
+	if _, set := c.origins[key]; !set && row != key {
+		key = row + "]"
+	}
+	return c.origins[key]
 }
 
 // Check reports what is wrong with a configuration file by itself, without the

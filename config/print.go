@@ -30,9 +30,14 @@ func structNode(v reflect.Value, path string, origins map[string]origin) *yaml.N
 	for _, f := range children(v, path) {
 		key := &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: f.name()}
 		var value *yaml.Node
-		if f.value.Kind() == reflect.Struct {
+		switch {
+		case f.value.Kind() == reflect.Struct:
 			value = structNode(f.value, f.path, origins)
-		} else {
+		case f.isRows():
+			value = rowsNode(f, origins)
+		case f.value.Type() == reflect.TypeFor[People]():
+			value = f.value.Interface().(People).node(f.path, origins)
+		default:
 			value = leafNode(f.value)
 			if from, ok := origins[f.path]; ok {
 				value.LineComment = from.String()
@@ -43,7 +48,21 @@ func structNode(v reflect.Value, path string, origins map[string]origin) *yaml.N
 	return node
 }
 
+func rowsNode(f field, origins map[string]origin) *yaml.Node {
+	node := &yaml.Node{Kind: yaml.SequenceNode}
+	if f.value.Len() == 0 {
+		node.Style = yaml.FlowStyle
+	}
+	for i := range f.value.Len() {
+		node.Content = append(node.Content, structNode(f.value.Index(i), fmt.Sprintf("%s[%d]", f.path, i), origins))
+	}
+	return node
+}
+
 func leafNode(v reflect.Value) *yaml.Node {
+	if people, ok := v.Interface().(People); ok {
+		return people.node("", nil)
+	}
 	if list, ok := v.Interface().([]string); ok {
 		node := &yaml.Node{Kind: yaml.SequenceNode, Style: yaml.FlowStyle}
 		for _, item := range list {

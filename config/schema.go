@@ -7,8 +7,8 @@ import (
 
 // Key describes one key of the configuration.
 type Key struct {
-	Path    string // dotted: http.listen
-	Env     string // PETREL_HTTP__LISTEN
+	Path    string // dotted: http.listen; of a row of a list: webhooks[].name
+	Env     string // PETREL_HTTP__LISTEN; rows have none
 	Type    string // text, path, whole number, duration, size, one of a|b, list of paths, secret
 	Default string // as it would be written in YAML
 	Doc     string
@@ -16,15 +16,25 @@ type Key struct {
 
 // Keys returns every key, in the order of the file.
 func Keys() []Key {
+	return keysOf(reflect.ValueOf(Default()).Elem(), "")
+}
+
+func keysOf(v reflect.Value, prefix string) []Key {
 	var keys []Key
-	for _, f := range fieldsOf(reflect.ValueOf(Default()).Elem(), "") {
-		keys = append(keys, Key{
-			Path:    f.path,
-			Env:     envName(f.path),
-			Type:    f.typeName(),
-			Default: plain(f.value),
-			Doc:     f.tag.Get("doc"),
-		})
+	for _, f := range children(v, prefix) {
+		switch {
+		case f.value.Kind() == reflect.Struct:
+			keys = append(keys, keysOf(f.value, f.path)...)
+			continue
+		case f.isRows():
+			keys = append(keys, keysOf(reflect.New(f.value.Type().Elem()).Elem(), f.path+"[]")...)
+			continue
+		}
+		k := Key{Path: f.path, Type: f.typeName(), Default: plain(f.value), Doc: f.tag.Get("doc")}
+		if !strings.Contains(f.path, "[]") {
+			k.Env = envName(f.path)
+		}
+		keys = append(keys, k)
 	}
 	return keys
 }
@@ -41,13 +51,15 @@ type field struct {
 	tag   reflect.StructTag
 }
 
-// fieldsOf returns the leaves below a struct, in order.
+// fieldsOf returns the leaves below a struct, in order. Lists of rows are left
+// out: they are set in the file only.
 func fieldsOf(v reflect.Value, prefix string) []field {
 	var fields []field
 	for _, f := range children(v, prefix) {
-		if f.value.Kind() == reflect.Struct {
+		switch {
+		case f.value.Kind() == reflect.Struct:
 			fields = append(fields, fieldsOf(f.value, f.path)...)
-		} else {
+		case !f.isRows():
 			fields = append(fields, f)
 		}
 	}
@@ -80,12 +92,17 @@ func (f field) enum() []string {
 	return nil
 }
 
+// isRows reports whether a key is a list of mappings with keys of their own.
+func (f field) isRows() bool {
+	return f.value.Kind() == reflect.Slice && f.value.Type().Elem().Kind() == reflect.Struct
+}
+
 func (f field) isPath() bool { return f.tag.Get("kind") == "path" }
 
 // typeName says in words what a value must be.
 func (f field) typeName() string {
 	if f.enum() != nil {
-		return "one of " + strings.Join(f.enum(), "|")
+		return "one of " + strings.TrimPrefix(strings.Join(f.enum(), "|"), "|")
 	}
 	switch f.value.Interface().(type) {
 	case Duration:
@@ -101,6 +118,8 @@ func (f field) typeName() string {
 			return "list of paths"
 		}
 		return "list of texts"
+	case People:
+		return "mapping of people"
 	case bool:
 		return "true or false"
 	case int:

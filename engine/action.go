@@ -35,3 +35,14 @@ type Runner struct {
 	// Quick: its actions take no time and no process, so more may run at once.
 	Quick bool `json:"-"`
 }
+
+// Names of the runners that the engine itself knows.
+const (
+	RunnerOrquesta = "orquesta"
+	RunnerChain    = "action-chain"
+	RunnerInquirer = "inquirer"
+)
+
+// Conducted reports whether the actions of a runner are workflows: no runner
+// carries them out, a conductor does.
+func Conducted(runner string) bool { return runner == RunnerOrquesta || runner == RunnerChain }

@@ -25,9 +25,31 @@ type Execution struct {
 	Rule            *RuleRef `json:"rule,omitempty"`
 	TriggerInstance string   `json:"trigger_instance,omitempty"`
 	Worker          string   `json:"worker,omitempty"` // node that ran it
-	Parent          string   `json:"parent,omitempty"`
+	Parent          string   `json:"parent,omitempty"` // execution of the workflow that this is a task of
+	Root            string   `json:"root,omitempty"`   // execution at the top of the tree; empty: this one
+	Task            *TaskRef `json:"task,omitempty"`   // of Parent's workflow
 	TraceID         string   `json:"trace_id"`
 	Origin          *Origin  `json:"origin,omitempty"`
+
+	// NotBefore is when a delayed execution may begin.
+	NotBefore *time.Time `json:"not_before,omitempty"`
+}
+
+// TaskRef says which task of which workflow an execution carries out.
+type TaskRef struct {
+	Workflow string `json:"workflow"` // ID of the workflow execution
+	Run      string `json:"run"`      // ID of the task execution
+	Name     string `json:"name"`
+	Route    int    `json:"route"`
+	Item     *int   `json:"item,omitempty"` // of a task with items: which
+}
+
+// RootID is the execution at the top of the tree that this one is part of.
+func (e *Execution) RootID() string {
+	if e.Root == "" {
+		return e.ID
+	}
+	return e.Root
 }
 
 // ActionRef is what a record keeps of its action.
@@ -56,6 +78,37 @@ type Context struct {
 	Rule            *NamedRef       `json:"rule,omitempty"`
 	CancelledBy     string          `json:"cancelled_by,omitempty"`
 	Chat            json.RawMessage `json:"chat,omitempty"` // Petrel's own: adapter, channel, thread of the command
+
+	// Of a task of a workflow: the context of the workflow's own execution with its
+	// execution_id, and which task of which workflow it is.
+	Parent   json.RawMessage `json:"parent,omitempty"`
+	Orquesta *OrquestaRef    `json:"orquesta,omitempty"`
+	Chain    json.RawMessage `json:"chain,omitempty"` // the node of an action chain
+
+	// Of a workflow: the record that its state is kept under, who held it up last,
+	// and what it is a re-run of.
+	WorkflowExecution string `json:"workflow_execution,omitempty"`
+	PausedBy          string `json:"paused_by,omitempty"`
+	ResumedBy         string `json:"resumed_by,omitempty"`
+	ReRun             *ReRun `json:"re-run,omitempty"`
+}
+
+// OrquestaRef says which task of an Orquesta workflow an execution carries out.
+type OrquestaRef struct {
+	WorkflowExecutionID string `json:"workflow_execution_id"`
+	TaskExecutionID     string `json:"task_execution_id"`
+	TaskName            string `json:"task_name"`
+	TaskID              string `json:"task_id"`
+	TaskRoute           int    `json:"task_route"`
+	ItemID              *int   `json:"item_id,omitempty"`
+}
+
+// ReRun says which tasks of an ended workflow are run again: all items of those
+// in Reset, of the others those that failed. No tasks: those that failed last.
+type ReRun struct {
+	Ref   string   `json:"ref"` // the execution that had ended
+	Tasks []string `json:"tasks,omitempty"`
+	Reset []string `json:"reset,omitempty"`
 }
 
 // NamedRef is an ID with a name.

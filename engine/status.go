@@ -27,14 +27,15 @@ var moves = map[Status][]Status{
 	Delayed:   {Requested, Scheduled, Running, Failed, Canceling, Canceled},
 	Running:   {Requested, Succeeded, Failed, TimedOut, Abandoned, Canceling, Canceled, Pausing, Paused, Pending},
 	Pending:   {Succeeded, Failed, TimedOut, Canceled, Canceling},
-	Pausing:   {Paused, Succeeded, Failed, TimedOut, Abandoned, Canceling, Canceled},
-	Paused:    {Resuming, Failed, Canceling, Canceled},
-	Resuming:  {Running, Succeeded, Failed, TimedOut, Abandoned, Canceling, Canceled},
+	Pausing:   {Running, Paused, Succeeded, Failed, TimedOut, Abandoned, Canceling, Canceled},
+	Paused:    {Resuming, Running, Succeeded, Failed, TimedOut, Canceling, Canceled},
+	Resuming:  {Running, Pausing, Paused, Succeeded, Failed, TimedOut, Abandoned, Canceling, Canceled},
 	Canceling: {Canceled, Failed, Succeeded, TimedOut, Abandoned},
 }
 
 // CanMove reports whether an execution may go from one status to another.
-// Running -> Requested is the way back of an idempotent action whose worker died.
+// Running -> Requested is the way back of an idempotent action whose worker died;
+// Paused -> Running that of a workflow in which a sub-workflow was resumed.
 func CanMove(from, to Status) bool {
 	for _, s := range moves[from] {
 		if s == to {

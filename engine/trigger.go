@@ -14,8 +14,13 @@ const (
 	TriggerIntervalTimer = "core.st2.IntervalTimer"
 	TriggerDateTimer     = "core.st2.DateTimer"
 	TriggerCronTimer     = "core.st2.CronTimer"
+	TriggerKeyCreate     = "core.st2.key_value_pair.create"
+	TriggerKeyUpdate     = "core.st2.key_value_pair.update"
+	TriggerKeyChange     = "core.st2.key_value_pair.value_change"
+	TriggerKeyDelete     = "core.st2.key_value_pair.delete"
 	TriggerChatCommand   = "core.chat.command"
 	TriggerChatMessage   = "core.chat.message"
+	TriggerInquiry       = "core.st2.generic.inquiry"
 )
 
 // TriggerType is a kind of event: what it is called and what its payload holds.

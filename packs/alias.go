@@ -21,7 +21,7 @@ type AliasRecord struct {
 // aliasFields are the fields that an alias consists of; the others are either
 // common to all kinds or not looked at.
 var aliasFields = []string{"name", "description", "enabled", "action_ref", "formats", "ack", "result", "extra",
-	"immutable_parameters", "case_insensitive", "allow_when"}
+	"immutable_parameters", "case_insensitive", "allow_when", "allow", "deny", "contact", "confirm"}
 
 // readAlias reads one file of aliases/.
 func (l *loader) readAlias(f *file, o *object, p *Pack, name string) *AliasRecord {
@@ -46,6 +46,11 @@ func (l *loader) readAlias(f *file, o *object, p *Pack, name string) *AliasRecor
 		result.text("format")
 		result.mapping("extra")
 	}
+	for _, name := range []string{"allow", "deny"} {
+		checkAccess(o.child(name))
+	}
+	o.text("contact")
+	o.text("confirm")
 	checkFormats(o)
 	if source := o.text("allow_when"); source != "" && l.checks.AllowWhen != nil {
 		if err := l.checks.AllowWhen(source); err != nil {
@@ -61,6 +66,25 @@ func (l *loader) readAlias(f *file, o *object, p *Pack, name string) *AliasRecor
 		return nil
 	}
 	return &AliasRecord{ID: r.id, UID: r.uid, MetadataFile: name, Definition: d}
+}
+
+// accessFields are the lists of allow and deny.
+var accessFields = []string{"users", "groups", "channels", "platforms"}
+
+// checkAccess reads allow or deny. One that lists nobody and nothing is hardly
+// meant: it would let everybody in, or keep nobody out.
+func checkAccess(o *object) {
+	if o == nil {
+		return
+	}
+	o.only(accessFields...)
+	listed := 0
+	for _, name := range accessFields {
+		listed += len(o.texts(name))
+	}
+	if listed == 0 {
+		o.file.report(o.line, "%s lists nothing; write for example groups: [ops] below it, or remove it", o.path)
+	}
 }
 
 // definition hands the checked fields to the alias package.

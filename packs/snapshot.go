@@ -131,3 +131,14 @@ func fileUnder[T any](m map[string]*T, list []*T, ref func(*T) string) []*T {
 	}
 	return sorted
 }
+
+// SecretTexts lists the texts of secret items that stand in configurations.
+func (s *Snapshot) SecretTexts() []string {
+	var texts []string
+	for _, c := range s.configs {
+		if c.config != nil {
+			texts = append(texts, c.config.Secrets()...)
+		}
+	}
+	return texts
+}

@@ -36,6 +36,8 @@ var allowed = map[string][]string{
 	"engine/expression":           {"engine", "engine/expression/..."},
 	"engine/params":               {"engine", "engine/expression/..."},
 	"engine/workflow":             {"engine", "engine/expression/...", "engine/params", "engine/workflow/..."},
+	"engine/secrets":              {"engine/expression/..."},
+	"engine/datastore":            {"engine", "engine/secrets", "store"},
 	"engine/rules":                {"engine", "engine/expression/...", "engine/params"},
 	"engine/runners":              {"engine", "engine/expression/...", "engine/params", "engine/runners/..."},
 	"engine/sensors":              {"engine", "engine/expression/...", "engine/sensors/..."},

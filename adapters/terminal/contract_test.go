@@ -305,7 +305,12 @@ func (c *client) heed(f terminal.Frame) {
 	case terminal.IsError:
 		c.told <- f.Text
 		c.resolve(f.Delivery, answer{err: errors.New(f.Text)})
-	case terminal.IsJoined, terminal.IsSaid:
+	case terminal.IsSaid:
+		if f.Text != "" {
+			c.told <- f.Text
+		}
+		c.resolve(f.Delivery, answer{id: f.ID})
+	case terminal.IsJoined:
 		c.resolve(f.Delivery, answer{id: f.ID})
 	}
 	i := slices.IndexFunc(c.open, func(r terminal.Request) bool { return r.Delivery == f.Delivery })

@@ -48,7 +48,7 @@ const (
 	IsJoined  = "joined"
 	IsMessage = "message" // a new entry
 	IsUpdate  = "update"  // an entry with a higher revision
-	IsSaid    = "said"    // what became of a say or a press
+	IsSaid    = "said"    // what became of a say or a press; Text is for its author alone
 	IsHistory = "history"
 	IsWho     = "who"
 	IsError   = "error"

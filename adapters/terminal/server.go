@@ -41,7 +41,7 @@ type Server struct {
 	sessions map[*session]struct{}
 	lanes    map[string]*lane
 	last     time.Time // of the newest entry
-	answers  dispositions
+	answers  answers
 }
 
 // listener is one call of Run.

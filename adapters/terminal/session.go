@@ -21,7 +21,7 @@ import (
 const (
 	queueLength   = 1024             // frames that a session may lag behind
 	writePatience = 30 * time.Second // for one frame
-	rememberLast  = 4096             // dispositions kept for redelivered lines
+	rememberLast  = 4096             // answers kept for redelivered lines
 )
 
 // Serve accepts sessions until ctx ends or the listener fails, closes the
@@ -373,9 +373,12 @@ func (ses *session) deliver(ctx context.Context, ev adapters.Event) error {
 	}
 	s.mu.Lock()
 	// A duplicate is answered as the first time, when that is still known.
-	d := s.answers.settle(ev.DeliveryID, answer.Disposition)
+	answer = s.answers.settle(ev.DeliveryID, answer)
 	s.mu.Unlock()
-	ses.push(Frame{Is: IsSaid, Delivery: ev.DeliveryID, ID: ev.Message, Disposition: dispositionWord(d)})
+	ses.push(Frame{
+		Is: IsSaid, Delivery: ev.DeliveryID, ID: ev.Message, Disposition: dispositionWord(answer.Disposition),
+		Text: answer.Note,
+	})
 	return nil
 }
 
@@ -390,27 +393,27 @@ func (s *Server) answered(delivery string) bool {
 	return known
 }
 
-// dispositions remembers what became of the last deliveries.
-type dispositions struct {
-	of    map[string]adapters.Disposition
+// answers remembers what the last deliveries were answered.
+type answers struct {
+	of    map[string]adapters.Answer
 	order []string
 }
 
-func (a *dispositions) settle(delivery string, d adapters.Disposition) adapters.Disposition {
+func (a *answers) settle(delivery string, now adapters.Answer) adapters.Answer {
 	if first, known := a.of[delivery]; known {
-		if d == adapters.Duplicate {
+		if now.Disposition == adapters.Duplicate {
 			return first
 		}
-		a.of[delivery] = d
-		return d
+		a.of[delivery] = now
+		return now
 	}
 	if a.of == nil {
-		a.of = map[string]adapters.Disposition{}
+		a.of = map[string]adapters.Answer{}
 	}
 	if len(a.order) == rememberLast {
 		delete(a.of, a.order[0])
 		a.order = a.order[1:]
 	}
-	a.of[delivery], a.order = d, append(a.order, delivery)
-	return d
+	a.of[delivery], a.order = now, append(a.order, delivery)
+	return now
 }

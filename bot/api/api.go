@@ -15,8 +15,11 @@ import (
 	"github.com/go-chi/chi/v5"
 	"github.com/go-chi/chi/v5/middleware"
 
+	"petrel/bot/webhooks"
 	"petrel/engine"
+	"petrel/engine/datastore"
 	"petrel/engine/pipeline"
+	"petrel/engine/secrets"
 )
 
 // Service is what the API needs of the engine.
@@ -32,10 +35,16 @@ type Options struct {
 	Service Service
 	// Nodes lists the processes of the deployment, as JSON values.
 	Nodes func(ctx context.Context) (any, error)
+	// Keys is the datastore.
+	Keys *datastore.Service
 	// Ready reports why the program cannot take work now, nil when it can.
 	Ready   func(ctx context.Context) error
-	MaxBody int64  // bytes of a request body
-	Token   string // required of every /api request when not empty
+	MaxBody int64           // bytes of a request body
+	Token   string          // required of every /api request when not empty
+	Masker  *secrets.Masker // secret texts that errors must not tell; nil: none
+	// Guards say, by webhook, how its senders prove who they are; others need the
+	// token.
+	Guards map[string]*webhooks.Guard
 	// Chat serves what chat platforms call, below /chat; it does its own
 	// authentication.
 	Chat   http.Handler
@@ -55,10 +64,13 @@ func New(o Options) http.Handler {
 		r.Mount("/chat", http.StripPrefix("/chat", o.Chat))
 	}
 	r.Route("/api/v1", func(r chi.Router) {
-		r.Use(h.authenticate)
-		r.Post("/webhooks/*", h.webhook)
-		r.Get("/nodes", h.nodes)
-		r.Get("/executions/{id}", h.execution)
+		r.Post("/webhooks/*", h.guarded(h.webhook))
+		r.Group(func(r chi.Router) {
+			r.Use(h.authenticate)
+			r.Get("/nodes", h.nodes)
+			r.Get("/executions/{id}", h.execution)
+			h.keyRoutes(r)
+		})
 	})
 	r.NotFound(func(w http.ResponseWriter, r *http.Request) {
 		h.fail(w, engine.Errorf(engine.NotFound, "there is nothing at %s", r.URL.Path))
@@ -100,6 +112,18 @@ func (h *handler) execution(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	h.write(w, http.StatusOK, h.Service.View(&e))
+}
+
+// guarded asks for the token unless the webhook has a Guard of its own.
+func (h *handler) guarded(next http.HandlerFunc) http.HandlerFunc {
+	byToken := h.authenticate(next)
+	return func(w http.ResponseWriter, r *http.Request) {
+		if h.Guards[hookOf(r)] != nil {
+			next(w, r)
+			return
+		}
+		byToken.ServeHTTP(w, r)
+	}
 }
 
 // authenticate asks for the configured token, in the places where StackStorm's
@@ -152,7 +176,7 @@ func (h *handler) fail(w http.ResponseWriter, err error) {
 	if code == engine.Unavailable {
 		w.Header().Set("Retry-After", "1")
 	}
-	h.write(w, statuses[code], fault{text})
+	h.write(w, statuses[code], fault{h.Masker.Text(text)})
 }
 
 func (h *handler) write(w http.ResponseWriter, status int, body any) {

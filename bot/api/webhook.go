@@ -9,9 +9,11 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/go-chi/chi/v5"
 
+	"petrel/bot/webhooks"
 	"petrel/engine"
 	"petrel/engine/pipeline"
 )
@@ -26,26 +28,47 @@ var deliveryHeaders = []string{"X-Github-Delivery", "X-Gitlab-Event-Uuid", "Webh
 const traceTagHeader = "St2-Trace-Tag"
 
 // webhook takes an event in. It answers 202 with the body once the event is
-// durable, 404 when no rule listens to this URL.
+// durable, 404 when no rule listens to this URL, 401 or 403 when its Guard does
+// not take the request for genuine.
 func (h *handler) webhook(w http.ResponseWriter, r *http.Request) {
-	hook := strings.Trim(chi.URLParam(r, "*"), "/")
-	if !h.Service.ListensTo(engine.TriggerWebhook, hook) {
-		h.fail(w, engine.Errorf(engine.NotFound, "there is no webhook %q: no enabled rule has a trigger core.st2.webhook with this url", hook))
-		return
+	hook := hookOf(r)
+	guard := h.Guards[hook]
+	if guard != nil {
+		if err := guard.CheckAddress(r.RemoteAddr); err != nil {
+			h.refuse(w, hook, err)
+			return
+		}
 	}
-	body, err := h.readBody(w, r)
+	raw, err := h.readBody(w, r, guard)
 	if err != nil {
 		h.fail(w, err)
 		return
 	}
-	payload, err := webhookPayload(r.Header, body)
+	id := ""
+	if guard != nil {
+		if id, err = guard.Check(r.Header, raw, time.Now()); err != nil {
+			h.refuse(w, hook, err)
+			return
+		}
+	}
+	// Only now: strangers need not know which webhooks there are.
+	if !h.Service.ListensTo(engine.TriggerWebhook, hook) {
+		h.fail(w, engine.Errorf(engine.NotFound, "there is no webhook %q: no enabled rule has a trigger core.st2.webhook with this url", hook))
+		return
+	}
+	body, err := parseBody(r.Header.Get("Content-Type"), raw)
+	if err != nil {
+		h.fail(w, err)
+		return
+	}
+	payload, err := webhookPayload(r.Header, guard, body)
 	if err != nil {
 		h.fail(w, err)
 		return
 	}
 	d := pipeline.Dispatch{
 		Trigger: engine.TriggerWebhook, Key: hook, Payload: payload, Lane: engine.LaneEvent,
-		TraceTag: r.Header.Get(traceTagHeader), DeliveryID: deliveryID(hook, r.Header),
+		TraceTag: r.Header.Get(traceTagHeader), DeliveryID: deliveryID(hook, id, r.Header),
 	}
 	receipt, err := h.Service.Dispatch(r.Context(), d)
 	if err != nil {
@@ -56,8 +79,26 @@ func (h *handler) webhook(w http.ResponseWriter, r *http.Request) {
 	h.write(w, http.StatusAccepted, body)
 }
 
-// deliveryID returns the sender's own ID of this delivery, "" when it has none.
-func deliveryID(hook string, header http.Header) string {
+// hookOf returns the webhook that a request is for.
+func hookOf(r *http.Request) string { return strings.Trim(chi.URLParam(r, "*"), "/") }
+
+// refuse answers a request that is not genuine.
+func (h *handler) refuse(w http.ResponseWriter, hook string, err error) {
+	var denied *webhooks.Denied
+	if !errors.As(err, &denied) {
+		h.fail(w, err)
+		return
+	}
+	h.Logger.Warn("a webhook was refused", "webhook", hook, "reason", denied.Reason)
+	h.write(w, denied.Status, fault{denied.Reason})
+}
+
+// deliveryID returns the ID of this delivery: what the Guard made out, else the
+// sender's own, "" when it has none.
+func deliveryID(hook, checked string, header http.Header) string {
+	if checked != "" {
+		return "webhook/" + hook + "/" + checked
+	}
 	for _, name := range deliveryHeaders {
 		if id := header.Get(name); id != "" {
 			return "webhook/" + hook + "/" + id
@@ -66,10 +107,13 @@ func deliveryID(hook string, header http.Header) string {
 	return ""
 }
 
-// readBody returns the body as JSON: an object or a list. Forms become an
-// object of lists.
-func (h *handler) readBody(w http.ResponseWriter, r *http.Request) (json.RawMessage, error) {
-	raw, err := io.ReadAll(http.MaxBytesReader(w, r.Body, h.MaxBody))
+// readBody returns the raw body.
+func (h *handler) readBody(w http.ResponseWriter, r *http.Request, guard *webhooks.Guard) ([]byte, error) {
+	limit := h.MaxBody
+	if guard != nil && guard.MaxBody > 0 {
+		limit = guard.MaxBody
+	}
+	raw, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
 	var tooLarge *http.MaxBytesError
 	if errors.As(err, &tooLarge) {
 		return nil, engine.Errorf(engine.Invalid, "the body is larger than %d bytes", tooLarge.Limit)
@@ -77,7 +121,13 @@ func (h *handler) readBody(w http.ResponseWriter, r *http.Request) (json.RawMess
 	if err != nil {
 		return nil, engine.Errorf(engine.Invalid, "the body could not be read: %v", err)
 	}
-	kind, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	return raw, nil
+}
+
+// parseBody returns a body as JSON: an object or a list. Forms become an object
+// of lists.
+func parseBody(contentType string, raw []byte) (json.RawMessage, error) {
+	kind, params, err := mime.ParseMediaType(contentType)
 	if err != nil {
 		return nil, engine.Errorf(engine.Invalid, "the Content-Type is missing or malformed; send application/json or a form")
 	}
@@ -114,11 +164,12 @@ func jsonBody(raw []byte) (json.RawMessage, error) {
 	return json.RawMessage(text), nil
 }
 
-// webhookPayload is the payload of core.st2.webhook.
-func webhookPayload(header http.Header, body json.RawMessage) (json.RawMessage, error) {
+// webhookPayload is the payload of core.st2.webhook. What proves that the sender
+// is genuine stays out of it.
+func webhookPayload(header http.Header, guard *webhooks.Guard, body json.RawMessage) (json.RawMessage, error) {
 	headers, lower := make(map[string]string), make(map[string]string)
 	for name, values := range header {
-		if hiddenHeaders[name] || name == traceTagHeader {
+		if hiddenHeaders[name] || name == traceTagHeader || guard != nil && name == guard.SecretHeader() {
 			continue
 		}
 		headers[name] = strings.Join(values, ", ")

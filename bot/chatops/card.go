@@ -42,6 +42,7 @@ func (c *Chat) tell(ctx context.Context, item store.Item, n pipeline.Notice) err
 	if err != nil {
 		return err
 	}
+	e = c.service.Shown(&e)
 	shown, err := Cards.Get(ctx, c.store, e.ID)
 	if errors.Is(err, store.ErrNotFound) {
 		shown, err = store.Doc[Card]{ID: e.ID, Value: Card{Adapter: p.Adapter}}, nil

@@ -14,6 +14,7 @@ import (
 	"petrel/engine"
 	"petrel/engine/expression"
 	"petrel/engine/pipeline"
+	"petrel/engine/secrets"
 	"petrel/store"
 )
 
@@ -32,6 +33,7 @@ type Options struct {
 	Adapters []adapters.Adapter // the first one is the default of chatops.post_message
 	Name     string             // what people call the bot, e.g. "petrel"
 	Prefix   string             // what commands begin with, e.g. "!"
+	Masker   *secrets.Masker    // secret texts that are never said; nil: none
 	Now      func() time.Time   // nil means time.Now
 	Logger   *slog.Logger
 }
@@ -44,6 +46,7 @@ type Chat struct {
 	adapters []adapters.Adapter
 	name     string
 	prefix   string
+	masker   *secrets.Masker
 	now      func() time.Time
 	log      *slog.Logger
 
@@ -58,7 +61,7 @@ func New(o Options) *Chat {
 	}
 	return &Chat{
 		store: o.Store, catalog: o.Catalog, renderer: o.Renderer, adapters: o.Adapters,
-		name: o.Name, prefix: o.Prefix, now: now, log: o.Logger,
+		name: o.Name, prefix: o.Prefix, masker: o.Masker, now: now, log: o.Logger,
 	}
 }
 

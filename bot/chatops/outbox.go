@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"petrel/adapters"
@@ -88,7 +89,7 @@ func (c *Chat) send(ctx context.Context, adapter string, m adapters.Message) (ad
 	if !ok {
 		return adapters.Ref{}, fmt.Errorf("%w: there is no chat adapter %q", errUndeliverable, adapter)
 	}
-	ref, err := a.Send(ctx, m)
+	ref, err := a.Send(ctx, c.hide(m))
 	if errors.Is(err, adapters.ErrOutcomeUnknown) {
 		c.log.Warn("a message may or may not have been posted", "adapter", adapter, "channel", m.To.Channel, "key", m.Key)
 		return ref, nil
@@ -101,7 +102,20 @@ func (c *Chat) update(ctx context.Context, adapter string, ref adapters.Ref, m a
 	if !ok {
 		return fmt.Errorf("%w: there is no chat adapter %q", errUndeliverable, adapter)
 	}
-	return undeliverable(ctx, a.Update(ctx, ref, m))
+	return undeliverable(ctx, a.Update(ctx, ref, c.hide(m)))
+}
+
+// hide takes out of a message what is secret.
+func (c *Chat) hide(m adapters.Message) adapters.Message {
+	m.Blocks = slices.Clone(m.Blocks)
+	for i := range m.Blocks {
+		b := &m.Blocks[i]
+		b.Text, b.Fields = c.masker.Text(b.Text), slices.Clone(b.Fields)
+		for j := range b.Fields {
+			b.Fields[j].Value = c.masker.Text(b.Fields[j].Value)
+		}
+	}
+	return m
 }
 
 // undeliverable marks errors that are neither a wish to wait nor our own stop.

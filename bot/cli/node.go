@@ -1,8 +1,10 @@
 package cli
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -76,31 +78,70 @@ func (a *app) fetchExecution(ctx context.Context, id string) ([]byte, error) {
 	return get(ctx, cfg, "/api/v1/executions/"+url.PathEscape(id))
 }
 
-// maxAnswer bounds an answer of the server, in bytes.
-const maxAnswer = 64 << 20
+const (
+	maxAnswer = 64 << 20 // bytes of an answer of the server
+	callLimit = 5 * time.Minute
+)
 
 // get asks the server that the configuration names.
 func get(ctx context.Context, cfg *config.Config, path string) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	return call(ctx, cfg, http.MethodGet, path, nil)
+}
+
+// answerError is a refusal of the server.
+type answerError struct {
+	status int
+	text   string
+}
+
+func (e *answerError) Error() string { return e.text }
+
+// errNoServer: nobody listens at http.listen.
+var errNoServer = errors.New("no server answers")
+
+// call sends a request to the server that the configuration names; body is
+// written as JSON unless it is nil.
+func call(ctx context.Context, cfg *config.Config, method, path string, body any) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, callLimit)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+cfg.HTTP.Listen+path, nil)
+	var content io.Reader
+	if body != nil {
+		encoded, err := json.Marshal(body)
+		if err != nil {
+			return nil, fmt.Errorf("encode the request: %w", err)
+		}
+		content = bytes.NewReader(encoded)
+	}
+	req, err := http.NewRequestWithContext(ctx, method, "http://"+cfg.HTTP.Listen+path, content)
 	if err != nil {
 		return nil, err
+	}
+	if body != nil {
+		req.Header.Set("Content-Type", "application/json")
 	}
 	if token := cfg.HTTP.Token.Reveal(); token != "" {
 		req.Header.Set("X-Auth-Token", token)
 	}
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
-		return nil, fmt.Errorf("no server answers at %s (is it running? is http.listen the same?): %w", cfg.HTTP.Listen, err)
+		return nil, fmt.Errorf("%w at %s (is it running? is http.listen the same?): %w", errNoServer, cfg.HTTP.Listen, err)
 	}
 	defer resp.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	answer, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
 	if err != nil {
 		return nil, fmt.Errorf("read the server's answer: %w", err)
 	}
-	if resp.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("the server answered %s: %s", resp.Status, strings.TrimSpace(string(body)))
+	if resp.StatusCode/100 != 2 {
+		return nil, &answerError{resp.StatusCode, fmt.Sprintf("the server answered %s: %s", resp.Status, faultText(answer))}
 	}
-	return body, nil
+	return answer, nil
+}
+
+// faultText is what an error body says.
+func faultText(body []byte) string {
+	var fault struct{ Faultstring string }
+	if json.Unmarshal(body, &fault) == nil && fault.Faultstring != "" {
+		return fault.Faultstring
+	}
+	return strings.TrimSpace(string(body))
 }

@@ -38,7 +38,8 @@ func (s *Server) runners() ([]runners.Runner, error) {
 	s.python = python.New(python.Options{
 		Library: library, Virtualenvs: s.cfg.VirtualenvsDir(), Interpreter: s.cfg.Python.Interpreter,
 		CommonLibs: s.cfg.Python.CommonLibs, Prewarm: s.cfg.Python.Prewarm,
-		Packs: dirs, Configs: s.cfg.ConfigsDir(), Logger: s.log,
+		Packs: dirs, Configs: s.cfg.ConfigsDir(),
+		Datastore: actionDatastore{s.items, s.log}, Logger: s.log,
 	})
 	return kinds(s.python, s.chat.PostMessage()), nil
 }
@@ -101,6 +102,7 @@ func (s *Server) loadPacks(ctx context.Context, specs []engine.Runner) error {
 	if err != nil {
 		return err
 	}
+	s.masker.Replace("configs", s.library.Snapshot().SecretTexts())
 	s.log.Info("packs registered", "packs", len(content.Packs), "actions", len(content.Actions), "rules", len(content.Rules),
 		"aliases", len(content.Aliases), "changed", len(changes), "problems", len(content.Problems))
 	return nil

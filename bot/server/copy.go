@@ -9,6 +9,7 @@ import (
 
 	"petrel/bot/chatops"
 	"petrel/engine"
+	"petrel/engine/datastore"
 	"petrel/engine/pipeline"
 	"petrel/packs"
 	"petrel/store"
@@ -35,6 +36,7 @@ func Copy(ctx context.Context, from, to store.Backend, report func(what string, 
 		func() error { return copyAll(&c, packs.RuleCollection(), nil) },
 		func() error { return copyAll(&c, packs.AliasCollection(), nil) },
 		func() error { return copyAll(&c, packs.TriggerTypeCollection(), nil) },
+		func() error { return copyAll(&c, datastore.Items, nil) },
 		func() error { return copyAll(&c, roomEntries, nil) },
 		func() error { return copyAll(&c, chatops.Cards, nil) },
 		func() error { return copyAll(&c, pipeline.Enforcements, nil) },

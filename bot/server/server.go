@@ -23,10 +23,12 @@ import (
 	"petrel/bot/chatops"
 	"petrel/config"
 	"petrel/engine"
+	"petrel/engine/datastore"
 	"petrel/engine/expression"
 	"petrel/engine/pipeline"
 	"petrel/engine/runners"
 	"petrel/engine/runners/python"
+	"petrel/engine/secrets"
 	"petrel/engine/sensors"
 	"petrel/packs"
 	"petrel/store"
@@ -45,6 +47,8 @@ type Server struct {
 	roles Roles
 	log   *slog.Logger
 
+	masker   *secrets.Masker
+	items    *datastore.Service
 	store    store.Backend
 	member   *member
 	renderer *expression.Renderer
@@ -67,7 +71,11 @@ type Server struct {
 // New opens the store, registers the packs and binds the listeners. Nothing
 // moves until Run. Close releases what New took when Run is never called.
 func New(ctx context.Context, cfg *config.Config, o Options) (_ *Server, err error) {
-	s := &Server{cfg: cfg, roles: o.Roles, log: o.Logger, ready: make(chan struct{})}
+	masker := &secrets.Masker{}
+	s := &Server{
+		cfg: cfg, roles: o.Roles, masker: masker, ready: make(chan struct{}),
+		log: slog.New(secrets.LogHandler(o.Logger.Handler(), masker)),
+	}
 	if len(s.roles) == 0 {
 		s.roles = AllRoles
 	}
@@ -106,10 +114,13 @@ func (s *Server) openStore(ctx context.Context) error {
 
 // assemble makes the engine and the conversation around the store.
 func (s *Server) assemble(ctx context.Context) error {
-	s.renderer = expression.New(expression.Options{})
+	if err := s.openDatastore(); err != nil {
+		return err
+	}
+	s.renderer = expression.New(expression.Options{Datastore: s.items})
 	s.chat = chatops.New(chatops.Options{
 		Store: s.store, Catalog: func() chatops.Catalog { return s.library.Snapshot() }, Renderer: s.renderer,
-		Adapters: append(slices.Clone(s.adapters), s.room), Name: s.cfg.Chat.Name, Prefix: s.cfg.Chat.Prefix, Logger: s.log,
+		Adapters: append(slices.Clone(s.adapters), s.room), Name: s.cfg.Chat.Name, Prefix: s.cfg.Chat.Prefix, Masker: s.masker, Logger: s.log,
 	})
 	list, err := s.runners()
 	if err != nil {
@@ -124,7 +135,7 @@ func (s *Server) assemble(ctx context.Context) error {
 	}
 	s.service = pipeline.NewService(pipeline.Options{
 		Store: s.store, Catalog: catalog{s.library}, Renderer: s.renderer,
-		Responders: s.chat.Responders(), MaxWaiting: s.cfg.Workers.MaxWaiting, Logger: s.log,
+		Responders: s.chat.Responders(), MaxWaiting: s.cfg.Workers.MaxWaiting, Masker: s.masker, Logger: s.log,
 	})
 	s.chat.Bind(s.service)
 	s.workers = pipeline.NewWorkers(s.service, pipeline.WorkerOptions{
@@ -184,11 +195,15 @@ func (s *Server) listenHTTP(ctx context.Context) error {
 	if s.httpListener, err = lc.Listen(ctx, "tcp", s.cfg.HTTP.Listen); err != nil {
 		return fmt.Errorf("http.listen: %w (another program has the port? set http.listen or PETREL_HTTP__LISTEN)", err)
 	}
+	guards, err := Guards(s.cfg)
+	if err != nil {
+		return err
+	}
 	s.http = &http.Server{
 		Handler: api.New(api.Options{
-			Service: s.service, Ready: s.checkReady,
+			Service: s.service, Ready: s.checkReady, Keys: s.items, Masker: s.masker,
 			Nodes: func(ctx context.Context) (any, error) { return Nodes(ctx, s.store) }, MaxBody: int64(s.cfg.HTTP.MaxBody),
-			Token: s.cfg.HTTP.Token.Reveal(), Chat: callbacks(s.adapters), Logger: s.log,
+			Token: s.cfg.HTTP.Token.Reveal(), Guards: guards, Chat: callbacks(s.adapters), Logger: s.log,
 		}),
 		ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, IdleTimeout: 2 * time.Minute,
 		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
@@ -266,6 +281,12 @@ func (s *Server) Run(ctx context.Context) error {
 		}
 	}
 	stages.Go(fail(func() error { return s.workers.Run(intake, work) }))
+	in.Go(fail(func() error { return s.items.Watch(intake) }))
+	if s.roles.Has(RoleTimers) {
+		in.Go(fail(func() error {
+			return s.member.alone(intake, "datastore", func(ctx context.Context) error { return s.items.Sweep(ctx, sweepEvery) })
+		}))
+	}
 	if s.roles.Has(RoleTimers) {
 		in.Go(fail(func() error { return s.member.alone(intake, "timers", s.timers.Run) }))
 	}

@@ -155,6 +155,14 @@ func (r *Renderer) Stored(ctx context.Context, scope string) any {
 	return jinja.NewStored(ctx, s, scope, r.user)
 }
 
+// SystemItem looks up the text of an item of the system; ok=false when absent.
+func (r *Renderer) SystemItem(ctx context.Context, key string) (text string, ok bool, err error) {
+	if r.store == nil {
+		return "", false, nil
+	}
+	return r.store.Lookup(ctx, "system", "", key)
+}
+
 // boundNames are the names of one rendering: the caller's, and st2kv.
 type boundNames struct {
 	r     *Renderer

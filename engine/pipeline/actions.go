@@ -37,7 +37,7 @@ func (w *Workers) handleAction(ctx context.Context, item store.Item) error {
 		return err
 	}
 	e := &d.Value
-	if e.Status.Completed() {
+	if e.Status.Completed() || e.Status == engine.Pending {
 		return w.acknowledge(ctx, item)
 	}
 	if e.Status == engine.Canceling {
@@ -171,6 +171,11 @@ func (w *Workers) complete(ctx context.Context, d store.Doc[engine.Execution], i
 		if err := w.putExecution(&b, d); err != nil {
 			return err
 		}
+		if o.Status == engine.Pending {
+			if err := w.ask(ctx, &b, e, o.Result); err != nil {
+				return err
+			}
+		}
 		for i, entry := range o.Outbox {
 			origin := engine.Origin{Conversation: entry.Conversation}
 			id := engine.DeriveID(e.ID, "outbox", fmt.Sprint(i))
@@ -203,7 +208,7 @@ func (w *Workers) commitSoon(ctx context.Context, b *store.Batch) error {
 }
 
 // attachResult puts a result into the record, or beside it when it is large.
-func (w *Workers) attachResult(b *store.Batch, e *engine.Execution, result json.RawMessage) {
+func (s *Service) attachResult(b *store.Batch, e *engine.Execution, result json.RawMessage) {
 	e.ResultSize = len(result)
 	e.Result, e.ResultBlob = result, ""
 	if len(result) > maxInlineResult {

@@ -75,7 +75,7 @@ func triggerName(trigger, key string) string {
 
 // queues lists the queues that work is put into.
 func (c *compiled) queues() []string {
-	list := []string{QueueTriggers}
+	list := []string{QueueTriggers, QueueWorkflows}
 	for _, r := range c.content.Runners() {
 		list = append(list, QueueActions(r.Name))
 	}
@@ -107,6 +107,7 @@ func (c *compiled) match(ctx context.Context, inst *engine.TriggerInstance) ([]r
 	outcome, err := c.index.Match(ctx, trigger, rules.Event{
 		Payload: payload,
 		Names:   map[string]any{"system": stored, "st2kv": value.DictOf("system", stored)},
+		System:  c.renderer.SystemItem,
 	})
 	if err != nil {
 		return nil, err

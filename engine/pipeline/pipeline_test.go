@@ -18,6 +18,9 @@ import (
 	"petrel/engine/expression/value"
 	"petrel/engine/params"
 	"petrel/engine/runners"
+	"petrel/engine/runners/ask"
+	kinds "petrel/engine/runners/flow"
+	"petrel/engine/runners/noop"
 	"petrel/store"
 	"petrel/store/sqlite"
 )
@@ -129,7 +132,9 @@ func newBench(t *testing.T, respond Responder) *bench {
 		},
 	}
 	b.puppet.will(succeed)
-	b.content.runners = []engine.Runner{b.puppet.Spec()}
+	for _, r := range b.runners() {
+		b.content.runners = append(b.content.runners, r.Spec())
+	}
 	b.options = Options{
 		Catalog: b.content, Renderer: expression.New(expression.Options{}), Logger: slog.New(slog.DiscardHandler),
 		Responders: map[string]Responder{"test.command": respond},
@@ -157,6 +162,10 @@ func rule(ref, criteria, action, params string) *engine.Rule {
 	}
 }
 
+func (b *bench) runners() []runners.Runner {
+	return append(kinds.Runners(), b.puppet, ask.Runner{}, noop.Runner{})
+}
+
 // open opens the store, as a starting program does.
 func (b *bench) open() {
 	b.t.Helper()
@@ -166,7 +175,7 @@ func (b *bench) open() {
 	}
 	b.store, b.options.Store = backend, backend
 	b.service = NewService(b.options)
-	registry, err := runners.NewRegistry(b.puppet)
+	registry, err := runners.NewRegistry(b.runners()...)
 	if err != nil {
 		b.t.Fatal(err)
 	}

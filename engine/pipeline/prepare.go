@@ -37,6 +37,9 @@ func (s *Service) prepare(ctx context.Context, r Request) (*engine.Execution, er
 	if e.Context.Pack == "" {
 		e.Context.Pack = action.Pack
 	}
+	if engine.Conducted(set.runner) && e.Context.WorkflowExecution == "" {
+		e.Context.WorkflowExecution = engine.DeriveID(e.ID, "workflow")
+	}
 	if len(e.Parameters) == 0 {
 		e.Parameters = json.RawMessage("{}")
 	}

@@ -31,11 +31,12 @@ var (
 		Name: "executions",
 		Index: func(e *engine.Execution) []store.IndexEntry {
 			at := sortTime(e.StartTimestamp)
-			return []store.IndexEntry{
+			entries := []store.IndexEntry{
 				{Index: "status", Value: string(e.Status), Sort: at},
 				{Index: "action", Value: e.Action.Ref, Sort: at},
 				{Index: "trace", Value: e.TraceID, Sort: at}, // the trigger instance, or the first of several runs
 			}
+			return append(entries, flowIndex(e, at)...)
 		},
 	}
 	Outputs = store.Collection[OutputRecord]{
@@ -71,7 +72,8 @@ type DeadLetter struct {
 // Notice is the body of an outbox item.
 type Notice struct {
 	Kind NoticeKind `json:"kind"`
-	// Execution is set for NoticeExecution: how it stands is in its document.
+	// Execution is set for NoticeExecution and NoticeInquiry: how it stands is in its
+	// document.
 	Execution string `json:"execution,omitempty"`
 	// Text says why, for NoticeRejection.
 	Text string `json:"text,omitempty"`
@@ -88,6 +90,7 @@ const (
 	NoticeExecution NoticeKind = "execution" // an execution moved on
 	NoticeRejection NoticeKind = "rejection" // a request could not become an execution
 	NoticeMessage   NoticeKind = "message"   // something to say
+	NoticeInquiry   NoticeKind = "inquiry"   // somebody is asked something: the execution is an inquiry
 )
 
 // EventExecution is the type of the event that tells of a change of an

@@ -6,12 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
 	"petrel/engine"
 	"petrel/engine/expression"
 	"petrel/engine/params"
+	"petrel/engine/secrets"
 	"petrel/store"
 )
 
@@ -58,6 +60,7 @@ type Options struct {
 	// MaxWaiting is how many events and actions may wait before intake refuses
 	// more; 0 means no bound.
 	MaxWaiting int
+	Masker     *secrets.Masker  // secret texts that are hidden from people; nil: none
 	Now        func() time.Time // nil means time.Now
 	Logger     *slog.Logger
 }
@@ -68,6 +71,7 @@ type Service struct {
 	catalog    Catalog
 	renderer   *expression.Renderer
 	responders map[string]Responder
+	masker     *secrets.Masker
 	now        func() time.Time
 	log        *slog.Logger
 	pressure   pressure
@@ -84,7 +88,7 @@ func NewService(o Options) *Service {
 	}
 	return &Service{
 		store: o.Store, catalog: o.Catalog, renderer: o.Renderer, responders: o.Responders,
-		now: now, log: o.Logger, pressure: pressure{limit: o.MaxWaiting},
+		masker: o.Masker, now: now, log: o.Logger, pressure: pressure{limit: o.MaxWaiting},
 	}
 }
 
@@ -112,6 +116,25 @@ type Receipt struct {
 // and will be acted on. Errors are *engine.Error with code Unavailable when the
 // store cannot take it now.
 func (s *Service) Dispatch(ctx context.Context, d Dispatch) (Receipt, error) {
+	inst := s.instance(d)
+	id := inst.ID
+	var b store.Batch
+	if err := s.addInstance(&b, &inst); err != nil {
+		return Receipt{}, err
+	}
+	err := s.intake(ctx, &b)
+	var dup *store.DuplicateError
+	if errors.As(err, &dup) {
+		return Receipt{ID: dup.Value, Duplicate: true}, nil
+	}
+	if err != nil {
+		return Receipt{}, err
+	}
+	return Receipt{ID: id}, nil
+}
+
+// instance is the record of an event.
+func (s *Service) instance(d Dispatch) engine.TriggerInstance {
 	now := s.now()
 	payload := d.Payload
 	if len(payload) == 0 {
@@ -125,23 +148,20 @@ func (s *Service) Dispatch(ctx context.Context, d Dispatch) (Receipt, error) {
 	if inst.TraceTag == "" {
 		inst.TraceTag = "trigger_instance-" + id
 	}
-	var b store.Batch
-	if err := Instances.Put(&b, store.Doc[engine.TriggerInstance]{ID: id, Value: inst}); err != nil {
-		return Receipt{}, err
+	return inst
+}
+
+// addInstance adds an event to a batch: its record, the claim of its delivery,
+// its place in the queue.
+func (s *Service) addInstance(b *store.Batch, inst *engine.TriggerInstance) error {
+	if err := Instances.Put(b, store.Doc[engine.TriggerInstance]{ID: inst.ID, Value: *inst}); err != nil {
+		return err
 	}
-	if d.DeliveryID != "" {
-		b.Claims = append(b.Claims, deliveryClaim(d.DeliveryID, id, deliveryMemory))
+	if inst.DeliveryID != "" {
+		b.Claims = append(b.Claims, deliveryClaim(inst.DeliveryID, inst.ID, deliveryMemory))
 	}
-	b.Pushes = append(b.Pushes, PushInstance(&inst))
-	err := s.intake(ctx, &b)
-	var dup *store.DuplicateError
-	if errors.As(err, &dup) {
-		return Receipt{ID: dup.Value, Duplicate: true}, nil
-	}
-	if err != nil {
-		return Receipt{}, err
-	}
-	return Receipt{ID: id}, nil
+	b.Pushes = append(b.Pushes, PushInstance(inst))
+	return nil
 }
 
 // PushInstance is the place of a trigger instance in its queue.
@@ -151,7 +171,14 @@ func PushInstance(t *engine.TriggerInstance) store.Push {
 
 // PushExecution is the place of an execution in its queue.
 func PushExecution(e *engine.Execution) store.Push {
-	return store.Push{Queue: QueueActions(e.Action.Runner), ID: e.ID, Lane: int(e.Lane)}
+	p := store.Push{Queue: QueueActions(e.Action.Runner), ID: e.ID, Lane: int(e.Lane)}
+	if engine.Conducted(e.Action.Runner) {
+		p.Queue, p.Group = QueueWorkflows, e.Context.WorkflowExecution
+	}
+	if e.Status == engine.Delayed && e.NotBefore != nil {
+		p.At = *e.NotBefore
+	}
+	return p
 }
 
 // RememberDelivery is the claim of an instance's delivery for as long as it is
@@ -220,10 +247,10 @@ func (s *Service) Again(ctx context.Context, id string, o AgainOptions) (engine.
 		return old, engine.Errorf(engine.Conflict, "execution %s is still %s", id, old.Status)
 	}
 	r := Request{
-		Action: old.Action.Ref, Parameters: old.Parameters, Context: old.Context, Lane: o.Lane,
+		Action: old.Action.Ref, Parameters: old.Parameters, Context: afresh(old.Context), Lane: o.Lane,
 		Origin: old.Origin, TraceID: old.TraceID,
 	}
-	r.Context.User, r.Context.APIUser, r.Context.CancelledBy = o.User, o.User, ""
+	r.Context.User, r.Context.APIUser = o.User, o.User
 	if o.Key != "" {
 		r.ID = engine.DeriveID(id, "again", o.Key)
 	}
@@ -241,7 +268,8 @@ func (s *Service) Listens(trigger string) bool { return s.current().listens(trig
 // such as the URL of a webhook.
 func (s *Service) ListensTo(trigger, key string) bool { return s.current().listensTo(trigger, key) }
 
-// intake commits a batch on behalf of somebody who waits for it.
+// intake commits a batch that brings new work, on behalf of somebody who waits
+// for it.
 func (s *Service) intake(ctx context.Context, b *store.Batch) error {
 	ctx, cancel := context.WithTimeout(ctx, intakeLimit)
 	defer cancel()
@@ -250,6 +278,13 @@ func (s *Service) intake(ctx context.Context, b *store.Batch) error {
 			return err
 		}
 	}
+	return s.record(ctx, b)
+}
+
+// record commits a batch on behalf of somebody who waits for it.
+func (s *Service) record(ctx context.Context, b *store.Batch) error {
+	ctx, cancel := context.WithTimeout(ctx, intakeLimit)
+	defer cancel()
 	err := s.store.Commit(ctx, b)
 	if errors.Is(err, store.ErrUnavailable) || errors.Is(err, store.ErrClosed) || errors.Is(err, context.DeadlineExceeded) {
 		return &engine.Error{Code: engine.Unavailable, Message: busy, Err: err}
@@ -276,6 +311,7 @@ func (s *Service) putExecution(b *store.Batch, d store.Doc[engine.Execution]) er
 	if err := Executions.Put(b, d); err != nil {
 		return err
 	}
+	tellParent(b, e)
 	body, err := json.Marshal(ExecutionEvent{ID: e.ID, Action: e.Action.Ref, Status: e.Status})
 	if err != nil {
 		return fmt.Errorf("encode the event of execution %s: %w", e.ID, err)
@@ -325,52 +361,31 @@ func (s *Service) execution(ctx context.Context, id string) (store.Doc[engine.Ex
 }
 
 // Output returns what an execution printed while it ran, oldest first, at most
-// the last max pieces.
+// the last max pieces; those that belong together are joined, and secret texts
+// are hidden.
 func (s *Service) Output(ctx context.Context, id string, max int) ([]OutputRecord, error) {
 	docs, _, err := Outputs.List(ctx, s.store, store.Query{Index: "execution", Value: id, Desc: true, Limit: max})
 	if err != nil {
 		return nil, err
 	}
-	records := make([]OutputRecord, len(docs))
-	for i, d := range docs {
-		records[len(docs)-1-i] = d.Value
+	var records []OutputRecord
+	for _, d := range slices.Backward(docs) {
+		if n := len(records); n > 0 && records[n-1].Type == d.Value.Type {
+			records[n-1].Data += d.Value.Data
+			continue
+		}
+		records = append(records, d.Value)
+	}
+	if len(records) == 0 {
+		return nil, nil
+	}
+	e, err := s.execution(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	hide := s.hider(&e.Value)
+	for i := range records {
+		records[i].Data = hide.text(records[i].Data)
 	}
 	return records, nil
-}
-
-// Cancel asks for an execution to be ended. One that has not begun is canceled
-// at once; a running one becomes canceling, and canceled when its work has
-// ended. Canceling again changes nothing.
-func (s *Service) Cancel(ctx context.Context, id, by string) (engine.Execution, error) {
-	for {
-		d, err := s.execution(ctx, id)
-		if err != nil {
-			return engine.Execution{}, err
-		}
-		e := &d.Value
-		if e.Status == engine.Canceling || e.Status == engine.Canceled {
-			return *e, nil
-		}
-		if !e.Status.Cancelable() {
-			return *e, engine.Errorf(engine.Conflict, "execution %s is %s already and cannot be canceled", id, e.Status)
-		}
-		e.Context.CancelledBy = by
-		to := engine.Canceling
-		if e.Status != engine.Running {
-			to = engine.Canceled
-			e.Result = json.RawMessage(`{"message":"canceled before it began"}`)
-		}
-		if err := e.MoveTo(to, s.now()); err != nil {
-			return *e, err
-		}
-		var b store.Batch
-		if err := s.putExecution(&b, d); err != nil {
-			return *e, err
-		}
-		err = s.intake(ctx, &b)
-		if errors.Is(err, store.ErrConflict) {
-			continue // it moved on meanwhile; look again
-		}
-		return *e, err
-	}
 }

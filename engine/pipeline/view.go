@@ -41,21 +41,22 @@ func contextJSON(e *engine.Execution) json.RawMessage {
 // hidden. When the schema is not known any more, everything is.
 func (s *Service) MaskedParameters(e *engine.Execution) json.RawMessage {
 	if known := s.schemaOf(e); known != nil {
-		return known.params.Mask(e.Parameters)
+		return s.hider(e).json(known.params.Mask(e.Parameters))
 	}
 	return json.RawMessage("{}")
 }
 
 // maskedResult returns the result with the parts hidden that the output schema
-// calls secret.
+// calls secret, and secret texts in all others.
 func (s *Service) maskedResult(e *engine.Execution) json.RawMessage {
 	if len(e.Result) == 0 {
 		return json.RawMessage("null")
 	}
+	result := e.Result
 	if known := s.schemaOf(e); known != nil {
-		return known.output.Mask(e.Result)
+		result = known.output.Mask(result)
 	}
-	return e.Result
+	return s.hider(e).json(result)
 }
 
 // schemaOf is the schema of an execution's action, nil when it is gone.

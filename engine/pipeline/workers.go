@@ -24,7 +24,8 @@ type WorkerOptions struct {
 	// Node is the stable name of this process in the deployment.
 	Node    string
 	Runners *runners.Registry
-	// Rules and Actions say which stages this process takes part in.
+	// Rules and Actions say which stages this process takes part in. Workflows and
+	// inquiries go with the rules: they decide what comes next.
 	Rules, Actions bool
 	// Slots is how many actions of one runner may run at once.
 	Slots int
@@ -41,6 +42,9 @@ type Workers struct {
 	actions bool
 	slots   int
 	apiURL  string
+
+	flows flowCache
+	plans plans
 
 	mu      sync.Mutex
 	running map[string]context.CancelCauseFunc // by execution ID
@@ -62,6 +66,9 @@ func (w *Workers) Run(intake, work context.Context) error {
 	// The place in the event log is taken before any action runs, so that the
 	// cancel of none is missed.
 	after, err := w.store.LastEvent(intake)
+	if intake.Err() != nil {
+		return nil
+	}
 	if err != nil {
 		return fmt.Errorf("watch for cancels: %w", err)
 	}
@@ -84,10 +91,17 @@ func (w *Workers) Run(intake, work context.Context) error {
 func (w *Workers) stages() []*Stage {
 	var list []*Stage
 	if w.rules {
-		list = append(list, &Stage{Queue: QueueTriggers, Slots: triggerSlots, Handle: w.handleTrigger, Bury: w.buryTrigger})
+		list = append(list,
+			&Stage{Queue: QueueTriggers, Slots: triggerSlots, Handle: w.handleTrigger, Bury: w.buryTrigger},
+			&Stage{Queue: QueueWorkflows, Slots: flowSlots, Handle: w.handleFlow, Bury: w.buryFlow},
+			&Stage{Queue: QueueInquiries, Slots: flowSlots, Handle: w.handleInquiry, Bury: w.buryInquiry},
+		)
 	}
 	if w.actions {
 		for _, spec := range w.runners.Specs() {
+			if engine.Conducted(spec.Name) {
+				continue
+			}
 			slots := w.slots
 			if spec.Quick {
 				slots *= quickFactor

@@ -66,6 +66,8 @@ type Next struct {
 	Itemized    bool
 	ItemsCount  int
 	Concurrency *int64
+	// More tells that these are further items of a task that has begun.
+	More bool
 	// Completed tells that the task is through already: there was nothing to run.
 	Completed bool
 }
@@ -385,6 +387,17 @@ func (c *Conductor) Run(task string, route int) string {
 		name += "." + strconv.FormatInt(e.Retry.Tally, 10)
 	}
 	return name
+}
+
+// Routes lists the routes on which a task has run, in the order of the first runs.
+func (c *Conductor) Routes(task string) ([]int, error) {
+	var out []int
+	for i := range c.head.Sequence {
+		if e := c.entry(i); e.ID == task && !slices.Contains(out, e.Route) {
+			out = append(out, e.Route)
+		}
+	}
+	return out, c.parts.fault
 }
 
 // Fail fails the workflow with an entry of its own: for a task, when its action

@@ -201,7 +201,7 @@ func (c *Conductor) moreItems(ctx context.Context, s *stage, t *Task, n Next) (N
 	if w == nil {
 		return n, c.parts.fault
 	}
-	n.ItemsCount, n.Concurrency, n.Delay = len(w.Letters), w.Concurrency, w.Delay
+	n.More, n.ItemsCount, n.Concurrency, n.Delay = true, len(w.Letters), w.Concurrency, w.Delay
 	free := w.free()
 	if free <= 0 {
 		return n, nil

@@ -142,11 +142,18 @@ func (s *scope) Task(ctx context.Context, task string, route int) (*value.Dict, 
 		return nil, s.c.parts.fault
 	}
 	if s.c.records != nil {
-		return s.c.records.Task(ctx, e.ID, e.Route)
+		record, err := s.c.records.Task(ctx, e.ID, e.Route)
+		if err != nil {
+			s.c.parts.fail("record of "+e.ID, err) // not the fault of the expression that asks
+		}
+		return record, err
 	}
 	var result any
 	if s.current != nil && s.current.ID == e.ID && s.current.Route == e.Route {
-		result = s.current.Result
+		var err error
+		if result, err = s.current.Value(); err != nil {
+			return nil, err
+		}
 	}
 	return value.DictOf("task_execution_id", nil, "workflow_execution_id", nil, "task_name", e.ID, "task_id", e.ID,
 		"route", int64(e.Route), "result", result, "status", string(e.status()), "start_timestamp", nil, "end_timestamp", nil), nil

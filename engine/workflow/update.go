@@ -4,8 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"sync"
 
 	"petrel/engine"
+	"petrel/engine/expression/functions"
 	"petrel/engine/expression/value"
 )
 
@@ -18,6 +20,9 @@ type Event struct {
 	// Result is what the action gave: a value of the value model, a Go value, or
 	// json.RawMessage. For a task with items as a whole it is a list.
 	Result any
+	// Load gives the result instead, when something asks for it: so a large one that
+	// no expression uses is never loaded. It may be nil.
+	Load func() (any, error)
 	// Items gives the results of all items by their index, nil for those not run. It is
 	// asked, at most once, when the event of an item completes the task; nil means that
 	// no item has a result.
@@ -40,7 +45,7 @@ type happening struct {
 // the status of the task, or comes late, changes nothing. An error is a task that
 // is not part of the workflow or has not been reached, or an item that it has not.
 func (c *Conductor) Update(ctx context.Context, ev Event) error {
-	result, err := toValue(ev.Result)
+	result, err := c.given(ev)
 	if err != nil {
 		return engine.Errorf(engine.Invalid, "the result of task %q: %v", ev.Task, err)
 	}
@@ -61,6 +66,28 @@ func (c *Conductor) Update(ctx context.Context, ev Event) error {
 		return c.parts.fault
 	}
 	return err
+}
+
+// given is the result of an event: a value, or a [functions.Lazy]. That of a failure
+// is always loaded, because the error entry holds it.
+func (c *Conductor) given(ev Event) (any, error) {
+	if ev.Load == nil {
+		return toValue(ev.Result)
+	}
+	load := sync.OnceValues(func() (any, error) {
+		v, err := ev.Load()
+		if err == nil {
+			v, err = toValue(v)
+		}
+		if err != nil {
+			c.parts.fail("result of "+ev.Task, err) // not the fault of the expression that asks
+		}
+		return v, err
+	})
+	if ev.Status == engine.Failed {
+		return load()
+	}
+	return functions.Lazy(load), nil
 }
 
 func toValue(v any) (any, error) {

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strconv"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -30,6 +32,29 @@ func benchBackend(b *testing.B) *Backend {
 	return be
 }
 
+// serverTime starts to measure how much processor time the server spends.
+func serverTime(b *testing.B, be *Backend) (report func()) {
+	b.Helper()
+	look := func() (seconds float64) {
+		info, err := be.rdb.Info(b.Context(), "cpu").Result()
+		if err != nil {
+			b.Fatal(err)
+		}
+		for line := range strings.Lines(info) {
+			if key, value, _ := strings.Cut(strings.TrimSpace(line), ":"); key == "used_cpu_sys" || key == "used_cpu_user" {
+				spent, err := strconv.ParseFloat(value, 64)
+				if err != nil {
+					b.Fatal(err)
+				}
+				seconds += spent
+			}
+		}
+		return seconds
+	}
+	begun := look()
+	return func() { b.ReportMetric((look()-begun)*1e6/float64(b.N), "server-µs/op") }
+}
+
 // stageBatch is what a stage of the program typically commits.
 func stageBatch(id string) *store.Batch {
 	return &store.Batch{
@@ -47,9 +72,11 @@ func BenchmarkCommit(b *testing.B) {
 			be := benchBackend(b)
 			var n atomic.Int64
 			b.ResetTimer()
+			report := serverTime(b, be)
 			spread(b, writers, func() error {
 				return be.Commit(b.Context(), stageBatch(fmt.Sprintf("%024d", n.Add(1))))
 			})
+			report()
 			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "commits/s")
 		})
 	}
@@ -129,6 +156,7 @@ func BenchmarkCycle(b *testing.B) {
 				}
 			}
 			b.ResetTimer()
+			report := serverTime(b, be)
 			spread(b, workers, func() error {
 				items, err := be.Lease(ctx, store.LeaseRequest{Queue: "in", Holder: "h", Max: 1, TTL: time.Minute})
 				if err != nil {
@@ -138,6 +166,7 @@ func BenchmarkCycle(b *testing.B) {
 				next.Acks = items
 				return be.Commit(ctx, next)
 			})
+			report()
 			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "cycles/s")
 		})
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
-	"strings"
 	"time"
 
 	"petrel/store"
@@ -94,12 +93,13 @@ func (b *Backend) Commit(ctx context.Context, batch *store.Batch) error {
 	if batch.Empty() {
 		return ctx.Err()
 	}
-	slot, turn, before := b.takeSlot(batch)
-	args := b.encode(batch, slot, turn)
-	if before {
-		args[againArg] = 1
+	o, err := write(batch, b.opts.Now())
+	if err != nil {
+		return fmt.Errorf("commit: %w", err)
 	}
-	reply, inDoubt, err := b.insist(ctx, args)
+	slot, turn, before := b.takeSlot(batch)
+	o.slot, o.turn, o.again = "c"+strconv.Itoa(slot), turn, before
+	reply, inDoubt, err := b.insist(ctx, o)
 	b.leaveSlot(slot, batch, inDoubt)
 	if err == nil {
 		err = outcome(batch, reply)
@@ -111,14 +111,14 @@ func (b *Backend) Commit(ctx context.Context, batch *store.Batch) error {
 }
 
 // insist sends a commit until its outcome is known.
-func (b *Backend) insist(ctx context.Context, args []any) (reply any, inDoubt bool, err error) {
+func (b *Backend) insist(ctx context.Context, o *order) (reply any, inDoubt bool, err error) {
 	var end time.Time
 	for pause := 10 * time.Millisecond; ; pause = min(2*pause, 500*time.Millisecond) {
 		sent := ctx
 		if inDoubt {
 			sent = b.closing // not the caller's: it must not hide what is known
 		}
-		reply, err = b.run(sent, commitScript, args...)
+		reply, err = b.commit(sent, o)
 		if err != nil && !inDoubt && ctx.Err() != nil && errors.Is(err, ctx.Err()) {
 			return nil, false, err // it was never sent
 		}
@@ -131,7 +131,7 @@ func (b *Backend) insist(ctx context.Context, args []any) (reply any, inDoubt bo
 		case !inDoubt:
 			inDoubt, end = true, time.Now().Add(b.opts.InDoubt)
 		}
-		args[againArg] = 1
+		o.again = true
 		b.state.down(err)
 		select {
 		case <-time.After(pause):
@@ -146,72 +146,19 @@ func (b *Backend) insist(ctx context.Context, args []any) (reply any, inDoubt bo
 	}
 }
 
-// againArg is the place of the flag that makes the script look whether it has
-// carried the batch out before.
-const againArg = 3
-
-// encode writes a batch down for lua/commit.lua.
-func (b *Backend) encode(batch *store.Batch, slot int, turn uint64) []any {
-	args := make([]any, 0, 16+2*len(batch.Acks)+3*len(batch.Claims)+5*len(batch.Puts)+3*len(batch.Deletes)+
-		6*len(batch.Pushes)+2*len(batch.Blobs)+3*len(batch.Events))
-	args = append(args, b.node, "c"+strconv.Itoa(slot), turn, 0, b.prolong())
-	args = append(args, len(batch.Acks))
-	for _, it := range batch.Acks {
-		args = append(args, segment(it.Queue), it.Token)
-	}
-	args = append(args, len(batch.Claims))
-	for _, c := range batch.Claims {
-		args = append(args, c.Key, c.Value, millis(c.TTL))
-	}
-	args = append(args, len(batch.Puts))
-	for i := range batch.Puts {
-		p := &batch.Puts[i]
-		args = append(args, segment(p.Collection), p.ID, p.Rev, filings(p.Index), pack(p.Body, zipFrom))
-	}
-	args = append(args, len(batch.Deletes))
-	for _, d := range batch.Deletes {
-		args = append(args, segment(d.Collection), d.ID, d.Rev)
-	}
-	args = append(args, len(batch.Pushes))
-	now := b.opts.Now()
-	for i := range batch.Pushes {
-		p := &batch.Pushes[i]
-		var delay time.Duration
-		if !p.At.IsZero() {
-			delay = max(0, p.At.Sub(now))
+// commit sends an order once.
+func (b *Backend) commit(ctx context.Context, o *order) (any, error) {
+	for attempt := 0; ; attempt++ {
+		c := &command{order: o, size: o.size}
+		err := b.pipes.do(ctx, c)
+		if err != nil && attempt < 3 && hasCode(err, "NOSCRIPT") {
+			if err := b.loadScripts(ctx); err != nil {
+				return nil, err
+			}
+			continue
 		}
-		args = append(args, segment(p.Queue), p.ID, p.Lane, p.Group, millis(delay), packItem(p.Body))
+		return c.reply, err
 	}
-	args = append(args, len(batch.Blobs))
-	for i := range batch.Blobs {
-		bl := &batch.Blobs[i]
-		if bl.Drop {
-			args = append(args, bl.ID, "")
-		} else {
-			args = append(args, bl.ID, pack(bl.Body, 512))
-		}
-	}
-	args = append(args, len(batch.Events))
-	for i := range batch.Events {
-		e := &batch.Events[i]
-		args = append(args, e.Type, e.Key, pack(e.Body, zipFrom))
-	}
-	return append(args, b.opts.KeepEvents)
-}
-
-// filings are the index entries of a document, each index, value and sort key
-// with a NUL behind it.
-func filings(list []store.IndexEntry) string {
-	var sb strings.Builder
-	for _, e := range list {
-		sb.WriteString(segment(e.Index))
-		sb.WriteByte(0)
-		sb.WriteString(e.Value)
-		sb.WriteByte(0)
-		sb.WriteString(e.Sort)
-		sb.WriteByte(0)
-	}
-	return sb.String()
 }
 
 // outcome turns the reply of lua/commit.lua into an error of the contract.
@@ -228,9 +175,10 @@ func outcome(batch *store.Batch, reply any) error {
 		return n
 	}
 	at := int(number(1)) - 1
-	switch kind := word(0); {
-	case kind == "OK":
+	if reply == int64(1) {
 		return nil
+	}
+	switch kind := word(0); {
 	case kind == "LOST" && at < len(batch.Acks):
 		it := batch.Acks[at]
 		return fmt.Errorf("item %s of %s: %w", it.ID, it.Queue, store.ErrLeaseLost)
@@ -248,8 +196,11 @@ func outcome(batch *store.Batch, reply any) error {
 
 // pack is the stored form of a body: r and the bytes, or z and gzip.
 func pack(body []byte, from int) []byte {
+	return appendPacked(make([]byte, 0, 1+len(body)), body, from)
+}
+
+func appendPacked(out, body []byte, from int) []byte {
 	stored, zipped := codec.Compress(body, from)
-	out := make([]byte, 0, 1+len(stored))
 	if zipped {
 		out = append(out, 'z')
 	} else {

@@ -285,7 +285,7 @@ func TestLostAnswers(t *testing.T) {
 			t.Fatalf("%s: no answer was lost", what)
 		}
 	}
-	cuts := once("OK")
+	cuts := once("*1\r\n:1\r\n")
 	commit(t, b, &store.Batch{
 		Puts:   []store.Put{{Collection: "c", ID: "x", Rev: store.AnyRev}},
 		Pushes: []store.Push{{Queue: "q", ID: "unique-x"}, {Queue: "q", ID: "second"}},
@@ -327,7 +327,7 @@ func TestLostAnswers(t *testing.T) {
 	if it.ID != "unique-x" || it.Deliveries != 1 {
 		t.Fatalf("after the release: %+v", it)
 	}
-	cuts = once("OK")
+	cuts = once("*1\r\n:1\r\n")
 	commit(t, b, &store.Batch{Acks: []store.Item{it}})
 	expect("acknowledgement", cuts)
 }

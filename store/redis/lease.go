@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"petrel/store"
@@ -184,34 +185,9 @@ func parseLease(queue string, reply any) (items []store.Item, wait time.Duration
 		return bad()
 	}
 	for _, raw := range list {
-		f, ok := raw.([]any)
-		if !ok || len(f) != 7 {
-			return bad()
-		}
-		it := store.Item{Queue: queue}
-		var body, pushed string
-		var lane, deliveries int64
-		for i, dest := range []any{&it.ID, &it.Token, &lane, &it.Group, &deliveries, &pushed, &body} {
-			switch d := dest.(type) {
-			case *string:
-				*d, ok = f[i].(string)
-			case *int64:
-				*d, ok = f[i].(int64)
-			}
-			if !ok {
-				return bad()
-			}
-		}
-		it.Lane, it.Deliveries = int(lane), int(deliveries)
-		at, err := strconv.ParseInt(pushed, 10, 64)
+		it, err := parseItem(queue, raw)
 		if err != nil {
-			return bad()
-		}
-		it.Pushed = time.UnixMilli(at)
-		if body != "" {
-			if it.Body, err = unpack(body); err != nil {
-				return nil, 0, fmt.Errorf("item %s of %s: %w", it.ID, queue, err)
-			}
+			return nil, 0, fmt.Errorf("lease from %s: item %v: %w", queue, raw, err)
 		}
 		items = append(items, it)
 	}
@@ -221,6 +197,61 @@ func parseLease(queue string, reply any) (items []store.Item, wait time.Duration
 	}
 	return items, wait, nil
 }
+
+// parseItem reads an item as lua/lease.lua has it.
+func parseItem(queue string, raw any) (store.Item, error) {
+	f, _ := raw.([]any)
+	if len(f) < 4 {
+		return store.Item{}, errUnexpected
+	}
+	number, ok1 := f[0].(int64)
+	count, ok2 := f[1].(int64)
+	sid, ok3 := f[2].(string)
+	fields, ok4 := f[3].([]any)
+	if !ok1 || !ok2 || !ok3 || !ok4 {
+		return store.Item{}, errUnexpected
+	}
+	it := store.Item{Queue: queue, Lane: int(number), Deliveries: int(count)}
+	l := leased{lane: strconv.Itoa(int(number)), sid: sid, count: int(count)}
+	pushed, _, _ := strings.Cut(sid, "-")
+	body := ""
+	for i := 0; i+1 < len(fields); i += 2 {
+		value, _ := fields[i+1].(string)
+		switch fields[i] {
+		case "i":
+			it.ID = value
+		case "g":
+			it.Group, l.group, l.flags = value, value, "G"+l.flags
+		case "p":
+			pushed = value
+		case "d":
+			earlier, err := strconv.Atoi(value)
+			if err != nil {
+				return store.Item{}, err
+			}
+			it.Deliveries += earlier
+		case "b":
+			body = value
+		case "B":
+			l.flags += "B"
+			if len(f) > 4 {
+				body, _ = f[4].(string)
+			}
+		}
+	}
+	it.Token = l.token()
+	at, err := strconv.ParseInt(pushed, 10, 64)
+	if err != nil {
+		return store.Item{}, err
+	}
+	it.Pushed = time.UnixMilli(at)
+	if body != "" {
+		it.Body, err = unpack(body)
+	}
+	return it, err
+}
+
+var errUnexpected = errors.New("it is not as expected")
 
 // distribute gives the items to those who wait, in their order. What somebody
 // wanted who has left in the meantime goes back.

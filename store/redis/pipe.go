@@ -24,10 +24,12 @@ const (
 var errTooFewReplicas = errors.New("too few replicas have confirmed the commit")
 
 // pipes sends commands in groups: what arrives while a group is on its way makes
-// up the next one. Each command succeeds or fails by itself.
+// up the next one. The orders in a group travel as one script call, or two. Each
+// command succeeds or fails by itself.
 type pipes struct {
 	rdb      redis.UniversalClient
 	replicas int
+	merge    func([]*order) *redis.Cmd // the call that carries orders out
 
 	mu      sync.Mutex
 	more    sync.Cond
@@ -36,16 +38,19 @@ type pipes struct {
 	wg      sync.WaitGroup
 }
 
+// command is either any command of the server, which also holds what came of it,
+// or an order.
 type command struct {
-	cmd    redis.Cmder
-	size   int
-	commit bool
-	taken  bool // guarded by pipes.mu
-	done   chan error
+	cmd   redis.Cmder
+	order *order
+	reply any // to the order
+	size  int
+	taken bool // guarded by pipes.mu
+	done  chan error
 }
 
-func newPipes(rdb redis.UniversalClient, replicas int) *pipes {
-	p := &pipes{rdb: rdb, replicas: replicas}
+func newPipes(rdb redis.UniversalClient, replicas int, merge func([]*order) *redis.Cmd) *pipes {
+	p := &pipes{rdb: rdb, replicas: replicas, merge: merge}
 	p.more.L = &p.mu
 	for range pipeCount {
 		p.wg.Go(p.loop)
@@ -53,19 +58,18 @@ func newPipes(rdb redis.UniversalClient, replicas int) *pipes {
 	return p
 }
 
-// do executes a command. ctx counts until it is sent. The outcome is in the
-// command, except for what prevented one.
-func (p *pipes) do(ctx context.Context, cmd redis.Cmder, size int, commit bool) error {
+// do executes a command. ctx counts until it is sent.
+func (p *pipes) do(ctx context.Context, c *command) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	c := &command{cmd: cmd, size: size, commit: commit, done: make(chan error, 1)}
+	c.done = make(chan error, 1)
 	p.mu.Lock()
 	if p.stopped {
 		p.mu.Unlock()
 		return store.ErrClosed
 	}
-	if size > pipeBytes {
+	if c.size > pipeBytes {
 		p.wg.Add(1)
 		p.mu.Unlock()
 		defer p.wg.Done()
@@ -152,25 +156,78 @@ func (p *pipes) gather() []*command {
 func (p *pipes) send(group []*command) {
 	ctx := context.Background()
 	pipe := p.rdb.Pipeline()
-	wait := false
+	// A server without memory refuses what adds to it, and lets pass what begins
+	// with an acknowledgement; so these two do not mix.
+	var calls [2]struct {
+		commands []*command
+		cmd      *redis.Cmd
+	}
 	for _, c := range group {
-		_ = pipe.Process(ctx, c.cmd)
-		wait = wait || c.commit
+		if c.order == nil {
+			_ = pipe.Process(ctx, c.cmd)
+			continue
+		}
+		kind := flag(len(c.order.items) > 0)
+		calls[kind].commands = append(calls[kind].commands, c)
+	}
+	orders := false
+	for i := range calls {
+		call := &calls[i]
+		if len(call.commands) == 0 {
+			continue
+		}
+		list := make([]*order, len(call.commands))
+		for i, c := range call.commands {
+			list[i] = c.order
+		}
+		call.cmd = p.merge(list)
+		_ = pipe.Process(ctx, call.cmd)
+		orders = true
 	}
 	var confirmed *redis.IntCmd
-	if wait && p.replicas > 0 {
+	if orders && p.replicas > 0 {
 		confirmed = redis.NewIntCmd(ctx, "wait", p.replicas, waitTime.Milliseconds())
 		_ = pipe.Process(ctx, confirmed)
 	}
 	_, _ = pipe.Exec(ctx) // each command has its own error
 	for _, c := range group {
-		var err error
-		if c.commit && confirmed != nil && c.cmd.Err() == nil {
-			if n, waitErr := confirmed.Result(); waitErr != nil {
-				err = waitErr
-			} else if int(n) < p.replicas {
-				err = fmt.Errorf("%d of %d: %w", n, p.replicas, errTooFewReplicas)
-			}
+		if c.order == nil {
+			c.done <- c.cmd.Err()
+		}
+	}
+	for _, call := range calls {
+		if call.cmd != nil {
+			answer(call.commands, call.cmd, p.unconfirmed(confirmed))
+		}
+	}
+}
+
+// unconfirmed is why a commit that was carried out is not safe yet.
+func (p *pipes) unconfirmed(confirmed *redis.IntCmd) error {
+	if confirmed == nil {
+		return nil
+	}
+	n, err := confirmed.Result()
+	if err == nil && int(n) < p.replicas {
+		err = fmt.Errorf("%d of %d: %w", n, p.replicas, errTooFewReplicas)
+	}
+	return err
+}
+
+// answer tells each command what became of its order in a call of all of them.
+func answer(commands []*command, call *redis.Cmd, unconfirmed error) {
+	reply, err := call.Result()
+	list, ok := reply.([]any)
+	switch {
+	case err != nil:
+	case !ok || len(list) != len(commands):
+		err = fmt.Errorf("unexpected reply %v of the commit script", reply)
+	default:
+		err = unconfirmed
+	}
+	for i, c := range commands {
+		if err == nil {
+			c.reply = list[i]
 		}
 		c.done <- err
 	}

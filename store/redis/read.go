@@ -18,10 +18,7 @@ import (
 func (b *Backend) fetch(ctx context.Context, args ...any) (string, error) {
 	for attempt := 0; ; attempt++ {
 		cmd := redis.NewStringCmd(context.Background(), args...)
-		err := b.pipes.do(ctx, cmd, 0, false)
-		if err == nil {
-			err = cmd.Err()
-		}
+		err := b.pipes.do(ctx, &command{cmd: cmd})
 		switch {
 		case errors.Is(err, redis.Nil):
 			b.state.up()
@@ -170,10 +167,7 @@ func (b *Backend) Count(ctx context.Context, q store.Query) (int, error) {
 	}
 	for attempt := 0; ; attempt++ {
 		cmd := redis.NewIntCmd(context.Background(), "zlexcount", b.prefix+s.key, s.low, s.high)
-		err := b.pipes.do(ctx, cmd, 0, false)
-		if err == nil {
-			err = cmd.Err()
-		}
+		err := b.pipes.do(ctx, &command{cmd: cmd})
 		if judge(err) == doubtful && attempt < 2 && ctx.Err() == nil {
 			continue
 		}
@@ -203,16 +197,24 @@ func (b *Backend) Events(ctx context.Context, after uint64, limit int) ([]store.
 	defer nap.Stop()
 	for {
 		rung := b.bell.events()
-		reply, err := b.again(ctx, eventsScript, after, limit)
+		entries, err := b.entries(ctx, after, limit)
+		var more any
+		if err == nil && len(entries) == 0 {
+			// In the same moment the script notes that somebody waits.
+			more, err = b.again(ctx, eventsScript, after)
+		}
 		if err != nil {
 			return nil, fmt.Errorf("events after %d: %w", after, err)
 		}
-		if list, _ := reply.([]any); len(list) > 0 {
-			events, err := parseEvents(list)
+		if len(entries) > 0 {
+			events, err := parseEvents(entries, after, limit)
 			if err != nil {
 				return nil, fmt.Errorf("events after %d: %w", after, err)
 			}
 			return events, nil
+		}
+		if more == int64(1) {
+			continue
 		}
 		nap.Reset(lookAgain)
 		select {
@@ -226,41 +228,26 @@ func (b *Backend) Events(ctx context.Context, after uint64, limit int) ([]store.
 	}
 }
 
-func parseEvents(list []any) ([]store.Event, error) {
-	out := make([]store.Event, 0, len(list))
-	for _, raw := range list {
-		entry, _ := raw.([]any)
-		if len(entry) != 2 {
-			return nil, fmt.Errorf("unexpected entry %v", raw)
+// entriesMost is how many entries of the event log are read at once; one has many
+// events when there is much to tell.
+const entriesMost = 128
+
+// entries reads the event log from the first entry that has an event after a
+// number.
+func (b *Backend) entries(ctx context.Context, after uint64, limit int) ([]any, error) {
+	for attempt := 0; ; attempt++ {
+		cmd := redis.NewCmd(context.Background(), "xrange", b.prefix+"ev",
+			strconv.FormatUint(after+1, 10)+"-0", "+", "count", min(limit, entriesMost))
+		err := b.pipes.do(ctx, &command{cmd: cmd})
+		if judge(err) == doubtful && attempt < 2 && ctx.Err() == nil {
+			continue
 		}
-		id, _ := entry[0].(string)
-		fields, _ := entry[1].([]any)
-		number, _, _ := strings.Cut(id, "-")
-		seq, err := strconv.ParseUint(number, 10, 64)
-		if err != nil || len(fields) != 8 {
-			return nil, fmt.Errorf("unexpected entry %v", raw)
+		if err != nil && ctx.Err() == nil {
+			err = b.translate(err)
 		}
-		e := store.Event{Seq: seq}
-		for i := 0; i < len(fields); i += 2 {
-			value, _ := fields[i+1].(string)
-			switch fields[i] {
-			case "a":
-				ms, parseErr := strconv.ParseInt(value, 10, 64)
-				e.Time, err = time.UnixMilli(ms), parseErr
-			case "t":
-				e.Type = value
-			case "k":
-				e.Key = value
-			case "b":
-				e.Body, err = unpack(value)
-			}
-			if err != nil {
-				return nil, fmt.Errorf("event %d: %w", seq, err)
-			}
-		}
-		out = append(out, e)
+		list, _ := cmd.Val().([]any)
+		return list, err
 	}
-	return out, nil
 }
 
 // LastEvent implements store.Backend.

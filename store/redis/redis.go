@@ -102,7 +102,7 @@ func Open(ctx context.Context, url string, opts Options) (*Backend, error) {
 	logging.Disable() // go-redis's own, of the whole process; health says what it has to say
 	b.state.log, b.state.where = b.log, addr.String()
 	b.closing, b.close = context.WithCancel(context.Background())
-	b.pipes = newPipes(b.rdb, addr.waitReplicas)
+	b.pipes = newPipes(b.rdb, addr.waitReplicas, b.merge)
 	if err := b.start(ctx); err != nil {
 		if !errors.Is(err, store.ErrNewer) && !errors.Is(err, store.ErrInvalid) {
 			err = b.translate(err)

@@ -104,10 +104,8 @@ func (b *Backend) run(ctx context.Context, s *script, args ...any) (any, error) 
 	}
 	for attempt := 0; ; attempt++ {
 		cmd := redis.NewCmd(context.Background(), full...)
-		if err := b.pipes.do(ctx, cmd, size, s == commitScript); err != nil {
-			return nil, err
-		}
-		reply, err := cmd.Result()
+		err := b.pipes.do(ctx, &command{cmd: cmd, size: size})
+		reply := cmd.Val()
 		if err != nil && attempt < 3 && hasCode(err, "NOSCRIPT") {
 			if err := b.loadScripts(ctx); err != nil {
 				return nil, err
@@ -116,4 +114,9 @@ func (b *Backend) run(ctx context.Context, s *script, args ...any) (any, error) 
 		}
 		return reply, err
 	}
+}
+
+// merge is the call of the commit script with some orders.
+func (b *Backend) merge(orders []*order) *redis.Cmd {
+	return redis.NewCmd(context.Background(), append([]any{"evalsha", commitScript.sha, 1, b.prefix}, b.dispatch(orders)...)...)
 }

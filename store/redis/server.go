@@ -13,8 +13,10 @@ import (
 	"petrel/store"
 )
 
-// schema is the version of the keys as lua/lib.lua describes them.
-const schema = 1
+// schema is the version of the keys as lua/lib.lua describes them. Version 2 put
+// several events into an entry of the log; the entries of version 1 can be read, so
+// that there is nothing to convert.
+const schema = 2
 
 const (
 	sweepEvery = 10 * time.Minute
@@ -93,6 +95,9 @@ func (b *Backend) checkSchema(ctx context.Context) error {
 	if version > schema {
 		return fmt.Errorf("the data has schema version %d, this program knows up to %d; use a newer program: %w",
 			version, schema, store.ErrNewer)
+	}
+	if version < schema { // programs that know less must not open it any more
+		return b.rdb.HSet(ctx, key, "schema", schema).Err()
 	}
 	return nil
 }

@@ -88,8 +88,8 @@ func TestOpenRefuses(t *testing.T) {
 	if took := time.Since(start); took > 5*time.Second {
 		t.Errorf("nobody there: told after %v", took)
 	}
-	s.Must("HSET {newer:0}:meta schema 2")
-	if _, err := Open(t.Context(), s.URL("newer"), Options{}); !errors.Is(err, store.ErrNewer) || errors.Is(err, store.ErrUnavailable) || !strings.Contains(err.Error(), "schema version 2") {
+	s.Must("HSET {newer:0}:meta schema 3")
+	if _, err := Open(t.Context(), s.URL("newer"), Options{}); !errors.Is(err, store.ErrNewer) || errors.Is(err, store.ErrUnavailable) || !strings.Contains(err.Error(), "schema version 3") {
 		t.Errorf("newer data: %v", err)
 	}
 	s.Must("CONFIG SET requirepass secret")

@@ -332,8 +332,11 @@ func (c *conversation) promptText() string {
 
 // said takes in what became of a line or a press.
 func (c *conversation) said(f terminal.Frame) {
+	if f.Text != "" {
+		c.note(f.Text)
+	}
 	if f.Disposition == terminal.Ignored {
-		if c.pending.is(f.Delivery) || !c.hinted {
+		if f.Text == "" && (c.pending.is(f.Delivery) || !c.hinted) {
 			c.note(fmt.Sprintf("nobody was addressed: start with %s or @%s, or talk to it with /dm", c.prefix, c.bot))
 		}
 		c.hinted = true

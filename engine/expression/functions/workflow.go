@@ -36,7 +36,18 @@ type Workflow interface {
 type Current struct {
 	ID     string
 	Route  int
-	Result any
+	Result any // its value, or a [Lazy] that gives it
+}
+
+// Lazy is a value that is loaded when an expression uses it.
+type Lazy func() (any, error)
+
+// Value gives the result.
+func (c Current) Value() (any, error) {
+	if load, ok := c.Result.(Lazy); ok {
+		return load()
+	}
+	return c.Result, nil
 }
 
 // ErrNoTask is what result(), succeeded() and the like give where there is no current task.
@@ -177,7 +188,7 @@ func resultFunc(c *Call, _ []any) (any, error) {
 	if !ok {
 		return nil, ErrNoTask
 	}
-	return cur.Result, nil
+	return cur.Value()
 }
 
 // route gives the route argument, by default that of the current task.

@@ -59,6 +59,9 @@ func Open(o Options, load workflow.Loader) (*Run, error) {
 	return &Run{c, o.Chain}, nil
 }
 
+// Node finds a node of the chain by its name; nil when there is none.
+func (r *Run) Node(name string) *Node { return r.chain.Node(name) }
+
 // Record is what became of a node, in the order in which nodes ran.
 type Record struct {
 	Node         string
@@ -179,7 +182,11 @@ func (e *evaluator) Orquesta(ctx context.Context, v any, at expression.OrquestaS
 		return rendered, nil
 	case resultOf:
 		current, _ := at.Workflow.Current()
-		return value.NewList(answered(current.Result)), nil
+		result, err := current.Value()
+		if err != nil {
+			return nil, err
+		}
+		return value.NewList(answered(result)), nil
 	case publishOf:
 		rendered, err := e.o.Renderer.Mapping(ctx, x.node.Publish, e.names(ctx, at.Workflow, false))
 		if err != nil {

@@ -2,8 +2,9 @@
 -- ARGV: queue, holder, most, ttl ms, node, nonce of the last answer with items
 --   that the node has got for this queue, nonce of this request, 1 to prolong the
 --   memory of the node.
--- Reply: {ms until something may be due or -1, {item...}} with items {id, token,
---   lane, group, deliveries, pushed ms, body}.
+-- Reply: {ms until something may be due or -1, {item...}} with items {lane,
+--   deliveries of the entry, entry id, fields of the entry as line has them, body
+--   if it is kept apart}.
 local q, holder, most, ttl = arg(), arg(), num(), math.min(num(), BASE)
 local node, seen, nonce, prolong = arg(), arg(), arg(), arg()
 local memo, place, state = P .. 'n:' .. node, 'l:' .. q, P .. 'st:' .. q
@@ -14,10 +15,11 @@ local function stream_of(lane) return P .. 's:' .. q .. ':' .. lane end
 
 -- give adds a leased entry to the answer.
 local function give(lane, sid, fields, count)
-  local item = read_entry(q, lane, sid, fields)
-  out[#out + 1] = {
-    item.id, make_token(sid, lane, count, item), tonumber(lane), item.group, item.base + count, text(item.pushed), item.body,
-  }
+  local item = { tonumber(lane), count, sid, fields }
+  for i = 3, #fields, 2 do
+    if fields[i] == 'B' then item[5] = call('HGET', P .. 'ib:' .. q, sid) end
+  end
+  out[#out + 1] = item
   given[#given + 1] = lane .. ':' .. sid .. ':' .. count
 end
 

@@ -1,7 +1,9 @@
 -- What the scripts share. KEYS[1] is the prefix of all keys, with its hash tag,
 -- so that a script stays on one slot of a cluster. Keys, behind the prefix:
 --   meta        hash: schema version
---   d:C         collection C, hash: id -> revision:body, id NUL -> revision NUL filings
+--   d:C         collection C, hash: id -> revision:body, id NUL -> revision NUL filings;
+--               these are a list (msgpack) of index:value and sort key in turn, in
+--               schema 1 each of index, value and sort with a NUL behind it
 --   a:C         all its ids (ZSET by lex)
 --   i:C:I:V     index I, value V: members sort NUL id (ZSET by lex)
 --   s:Q:L       queue Q, lane L: stream of items; the pending entries of its
@@ -11,7 +13,10 @@
 --   g:Q:G       items of group G in order, packed; the first is the one in line
 --   st:Q        hash: served (hand-outs, modulo), scan (when a lease may end),
 --               n (counter), behind (items that wait behind another of their group)
---   ev, evseq   event log (stream, id = number-0) and its counter
+--   ev, evseq   event log and its counter: a stream of entries with one or more
+--               events each, id = number of the last one-0: a (server time in ms), n
+--               (how many), p (some of them in one piece, as event.go has it), p...;
+--               of schema 1 there may be entries of one event: a, t, k, b
 --   k:K, x:B, l:N   claim K, blob B, lock N
 --   n:NODE      what a node was last answered, so that a retry is not done twice
 --   queues      set of queue names
@@ -90,16 +95,13 @@ local function read_entry(q, lane, sid, fields)
   }
 end
 
--- A token is entry id/lane/deliveries of the entry/flags: G when the item has a
--- group, B when its body is kept apart.
-local function make_token(sid, lane, count, item)
-  return table.concat({ sid, lane, count, (item.group ~= '' and 'G' or '') .. (item.large and 'B' or '') }, '/')
-end
+-- A token is entry id/lane/deliveries of the entry/flags/group/. The flags are G
+-- when the item has a group, B when its body is kept apart.
 
 -- held returns stream, entry id, lane, flags and consumer of the lease that a
 -- token stands for, or nil when it is lost.
 local function held(q, token)
-  local sid, lane, count, flags = string.match(token, '^(%d+%-%d+)/(%d)/(%d+)/(G?B?)$')
+  local sid, lane, count, flags = string.match(token, '^(%d+%-%d+)/(%d)/(%d+)/(G?B?)/.*/$')
   if not sid then return nil end
   local stream = P .. 's:' .. q .. ':' .. lane
   local pending = pcall('XPENDING', stream, GROUP, sid, sid, 1)

@@ -5,7 +5,7 @@
 local q, token, delay, undo = arg(), arg(), num(), num()
 local stream, sid, lane, flags = held(q, token)
 if not stream then return 0 end
-local count = tonumber(string.match(token, '/(%d+)/[GB]*$'))
+local count = tonumber(string.match(token, '^[^/]*/%d/(%d+)/'))
 local item = read_entry(q, tonumber(lane), sid, call('XRANGE', stream, sid, sid)[1][2])
 item.base, item.due = item.base + count - undo, now + delay
 drop(q, stream, sid, flags)
