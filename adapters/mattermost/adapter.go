@@ -38,7 +38,7 @@ type Options struct {
 	Logger      *slog.Logger // nil means none
 
 	// Heartbeat is how often a silent connection is asked for a sign of life;
-	// after three without one it is replaced. 0 means 10 s.
+	// after three without one it is replaced. 0 means 5 s.
 	Heartbeat time.Duration
 	// Reconnect is the first pause between two tries to connect. It doubles up to
 	// a minute. 0 means 1 s.
@@ -109,7 +109,7 @@ func New(o Options) (*Adapter, error) {
 	if a.log == nil {
 		a.log = slog.New(slog.DiscardHandler)
 	}
-	setDefault(&a.heartbeat, 10*time.Second)
+	setDefault(&a.heartbeat, 5*time.Second)
 	setDefault(&a.reconnect, time.Second)
 	setDefault(&a.lookBack, time.Minute)
 	a.http = &http.Client{Timeout: time.Minute, Transport: &http.Transport{

@@ -37,7 +37,6 @@ type Harness struct {
 
 	mu   sync.Mutex
 	told map[string]int // what of the words for a person was read
-	form map[string]string
 }
 
 // NewHarness starts an adapter, which open makes, on a server. Close ends both.
@@ -46,7 +45,7 @@ func NewHarness(s *Server, open func(Access) (adapters.Adapter, error)) (*Harnes
 	if err != nil {
 		return nil, err
 	}
-	h := &Harness{Server: s, open: open, told: map[string]int{}, form: map[string]string{}}
+	h := &Harness{Server: s, open: open, told: map[string]int{}}
 	h.http = &http.Server{Handler: http.StripPrefix("/chat/mattermost", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		(*h.routes.Load()).ServeHTTP(w, r)
 	}))}
@@ -59,6 +58,14 @@ func NewHarness(s *Server, open func(Access) (adapters.Adapter, error)) (*Harnes
 	}
 	h.serving.Go(func() { h.http.Serve(l) })
 	return h, nil
+}
+
+// NewPeople makes a Harness for a server on which the adapter is in another
+// process, reached at callback. It has no Adapter, and Close ends the server.
+func NewPeople(s *Server, callback string) *Harness {
+	h := &Harness{Server: s, told: map[string]int{}, http: &http.Server{}}
+	h.Access = Access{URL: s.URL(), Token: s.Token(), CallbackURL: callback, CommandTokens: []string{s.AddCommand(Command, callback+"/command")}}
+	return h
 }
 
 func (h *Harness) make() error {
