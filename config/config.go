@@ -19,7 +19,7 @@ import (
 type Config struct {
 	DataDir         string    `yaml:"data_dir" kind:"path" doc:"Folder for everything the program writes: the SQLite file, the unpacked built-in packs. Created when missing."`
 	Node            string    `yaml:"node" doc:"Name of this process among those that share a store; empty means the host's name. A name that is in use gets a number behind."`
-	Roles           []string  `yaml:"roles" doc:"What this process does: chat, api, rules, workers, timers. Empty means everything. Several processes can share the work when the store is Redis."`
+	Roles           []string  `yaml:"roles" doc:"What this process does: chat, api, rules, workers, sensors, timers. Empty means everything. Several processes can share the work when the store is Redis."`
 	Store           Store     `yaml:"store"`
 	HTTP            HTTP      `yaml:"http"`
 	Packs           []string  `yaml:"packs" kind:"path" doc:"Folders that hold packs, each pack a sub-folder with a pack.yaml; a folder that is itself a pack works too. They add to the built-in packs; of two packs with the same ref the first one listed wins, and any of them wins over a built-in one."`

@@ -69,7 +69,7 @@ func TestChatRunsItsOwnServer(t *testing.T) {
 func TestThreadsAndDirectMessages(t *testing.T) {
 	p := install(t, "")
 	p.start()
-	if out, code := p.run("", "node", "list"); code != 0 || !strings.Contains(out, "alive") || !strings.Contains(out, "chat,api,rules,workers,timers") {
+	if out, code := p.run("", "node", "list"); code != 0 || !strings.Contains(out, "alive") || !strings.Contains(out, "chat,api,rules,workers,sensors,timers") {
 		t.Errorf("node list: exit code %d\n%s", code, out)
 	}
 	ann := p.sit("ann", "#general")

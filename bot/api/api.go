@@ -41,6 +41,8 @@ type Options struct {
 	Nodes func(ctx context.Context) (any, error)
 	// Keys is the datastore.
 	Keys *datastore.Service
+	// Sensors looks after the sensors; nil: none.
+	Sensors Sensors
 	// Ready reports why the program cannot take work now, nil when it can.
 	Ready   func(ctx context.Context) error
 	MaxBody int64           // bytes of a request body
@@ -75,6 +77,7 @@ func New(o Options) http.Handler {
 			r.Get("/executions/{id}", h.execution)
 			h.keyRoutes(r)
 			h.inquiryRoutes(r)
+			h.sensorRoutes(r)
 		})
 	})
 	r.NotFound(func(w http.ResponseWriter, r *http.Request) {

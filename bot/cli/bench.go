@@ -51,6 +51,7 @@ func (a *app) bench(ctx context.Context, o bench.Options, profile string) error 
 		}
 		defer pprof.StopCPUProfile()
 	}
+	defer ballast()()
 	o.Log = slog.New(slog.NewTextHandler(a.err, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	if o.Store == "" {
 		dir, err := os.MkdirTemp("", "petrel-bench-")

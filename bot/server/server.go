@@ -135,7 +135,7 @@ func (s *Server) assemble(ctx context.Context) error {
 	}
 	s.service = pipeline.NewService(pipeline.Options{
 		Store: s.store, Catalog: catalog{s.library}, Renderer: s.renderer,
-		Responders: s.chat.Responders(), MaxWaiting: s.cfg.Workers.MaxWaiting, Masker: s.masker, Logger: s.log,
+		Responders: s.chat.Responders(), MaxWaiting: s.cfg.Workers.MaxWaiting, Decides: s.roles.Has(RoleRules), Masker: s.masker, Logger: s.log,
 	})
 	s.chat.Bind(s.service)
 	s.workers = pipeline.NewWorkers(s.service, pipeline.WorkerOptions{
@@ -201,7 +201,7 @@ func (s *Server) listenHTTP(ctx context.Context) error {
 	}
 	s.http = &http.Server{
 		Handler: api.New(api.Options{
-			Service: s.service, Ready: s.checkReady, Keys: s.items, Masker: s.masker,
+			Service: s.service, Ready: s.checkReady, Keys: s.items, Sensors: sensorBoard{s.library, s.store}, Masker: s.masker,
 			Nodes: func(ctx context.Context) (any, error) { return Nodes(ctx, s.store) }, MaxBody: int64(s.cfg.HTTP.MaxBody),
 			Token: s.cfg.HTTP.Token.Reveal(), Guards: guards, Chat: callbacks(s.adapters), Logger: s.log,
 		}),
@@ -286,6 +286,9 @@ func (s *Server) Run(ctx context.Context) error {
 		in.Go(fail(func() error {
 			return s.member.alone(intake, "datastore", func(ctx context.Context) error { return s.items.Sweep(ctx, sweepEvery) })
 		}))
+	}
+	if s.roles.Has(RoleSensors) {
+		in.Go(fail(func() error { return newWatchers(s).Run(intake) }))
 	}
 	if s.roles.Has(RoleTimers) {
 		in.Go(fail(func() error { return s.member.alone(intake, "timers", s.timers.Run) }))

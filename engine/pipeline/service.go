@@ -60,9 +60,12 @@ type Options struct {
 	// MaxWaiting is how many events and actions may wait before intake refuses
 	// more; 0 means no bound.
 	MaxWaiting int
-	Masker     *secrets.Masker  // secret texts that are hidden from people; nil: none
-	Now        func() time.Time // nil means time.Now
-	Logger     *slog.Logger
+	Masker     *secrets.Masker // secret texts that are hidden from people; nil: none
+	// Decides: this process decides about the events that it takes in, at once. The
+	// others wait in the queue for a process that has the stage.
+	Decides bool
+	Now     func() time.Time // nil means time.Now
+	Logger  *slog.Logger
 }
 
 // Service takes work in and answers questions about it. Safe for concurrent use.
@@ -74,6 +77,7 @@ type Service struct {
 	masker     *secrets.Masker
 	now        func() time.Time
 	log        *slog.Logger
+	decides    bool
 	pressure   pressure
 
 	mu       sync.Mutex
@@ -88,7 +92,7 @@ func NewService(o Options) *Service {
 	}
 	return &Service{
 		store: o.Store, catalog: o.Catalog, renderer: o.Renderer, responders: o.Responders,
-		masker: o.Masker, now: now, log: o.Logger, pressure: pressure{limit: o.MaxWaiting},
+		masker: o.Masker, decides: o.Decides, now: now, log: o.Logger, pressure: pressure{limit: o.MaxWaiting},
 	}
 }
 
@@ -119,8 +123,10 @@ func (s *Service) Dispatch(ctx context.Context, d Dispatch) (Receipt, error) {
 	inst := s.instance(d)
 	id := inst.ID
 	var b store.Batch
-	if err := s.addInstance(&b, &inst); err != nil {
-		return Receipt{}, err
+	if !s.outright(ctx, inst, &b) {
+		if err := s.addInstance(&b, &inst); err != nil {
+			return Receipt{}, err
+		}
 	}
 	err := s.intake(ctx, &b)
 	var dup *store.DuplicateError
@@ -151,8 +157,8 @@ func (s *Service) instance(d Dispatch) engine.TriggerInstance {
 	return inst
 }
 
-// addInstance adds an event to a batch: its record, the claim of its delivery,
-// its place in the queue.
+// addInstance adds an event to a batch: its record, the claim of its delivery and,
+// when it is to be decided about yet, its place in the queue.
 func (s *Service) addInstance(b *store.Batch, inst *engine.TriggerInstance) error {
 	if err := Instances.Put(b, store.Doc[engine.TriggerInstance]{ID: inst.ID, Value: *inst}); err != nil {
 		return err
@@ -160,7 +166,9 @@ func (s *Service) addInstance(b *store.Batch, inst *engine.TriggerInstance) erro
 	if inst.DeliveryID != "" {
 		b.Claims = append(b.Claims, deliveryClaim(inst.DeliveryID, inst.ID, deliveryMemory))
 	}
-	b.Pushes = append(b.Pushes, PushInstance(inst))
+	if inst.Status == engine.InstancePending {
+		b.Pushes = append(b.Pushes, PushInstance(inst))
+	}
 	return nil
 }
 
