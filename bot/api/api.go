@@ -39,6 +39,8 @@ type Options struct {
 	Service Service
 	// Nodes lists the processes of the deployment, as JSON values.
 	Nodes func(ctx context.Context) (any, error)
+	// Packs registers packs.
+	Packs Packs
 	// Keys is the datastore.
 	Keys *datastore.Service
 	// Sensors looks after the sensors; nil: none.
@@ -76,8 +78,9 @@ func New(o Options) http.Handler {
 			r.Get("/nodes", h.nodes)
 			r.Get("/executions/{id}", h.execution)
 			h.keyRoutes(r)
-			h.inquiryRoutes(r)
 			h.sensorRoutes(r)
+			h.inquiryRoutes(r)
+			r.Post("/packs/register", h.registerPacks)
 		})
 	})
 	r.NotFound(func(w http.ResponseWriter, r *http.Request) {
