@@ -20,11 +20,13 @@ import (
 
 	"petrel/aliases"
 	"petrel/engine"
+	"petrel/engine/runners/emit"
 	httprunner "petrel/engine/runners/http"
 	"petrel/engine/runners/noop"
 	"petrel/engine/runners/python"
 	"petrel/engine/runners/shell"
 	"petrel/engine/runners/ssh"
+	"petrel/engine/runners/winrm"
 	"petrel/packs"
 )
 
@@ -34,7 +36,9 @@ func runners() []engine.Runner {
 		shell.NewCommand(shell.Options{}).Spec(), shell.NewScript(shell.Options{}).Spec(),
 		ssh.NewCommand(ssh.Options{}).Spec(), ssh.NewScript(ssh.Options{}).Spec(),
 		httprunner.New(httprunner.Options{}).Spec(), noop.Runner{}.Spec(), (*python.Script)(nil).Spec(),
+		winrm.NewCommand(winrm.Options{}).Spec(), winrm.NewPowerShell(winrm.Options{}).Spec(), (*emit.Announcement)(nil).Spec(), (*emit.Injection)(nil).Spec(),
 		{Name: "chat-post-message", Enabled: true, Parameters: json.RawMessage(`{}`)}, // the conversation's
+		{Name: "pack-manager", Enabled: true, Parameters: json.RawMessage(`{}`)},      // the server's
 	}
 }
 
@@ -103,6 +107,10 @@ func TestCommands(t *testing.T) {
 		{"roll dice", "examples.roll"},
 		{"say hello all in #ops", "chatops.say channel=#ops message=hello all"},
 		{"say hello in town", ""},
+		{"pack install csv,excel", "packs.pack_install packs=csv,excel"},
+		{"pack search net", "packs.pack_search query=net"},
+		{"pack show csv", "packs.pack_show pack=csv"},
+		{"pack get csv", "packs.pack_get pack=csv"},
 		{"http get http://localhost/x", "core.http_get url=http://localhost/x"},
 	} {
 		got := ""
