@@ -19,7 +19,7 @@ import (
 type Config struct {
 	DataDir         string    `yaml:"data_dir" kind:"path" doc:"Folder for everything the program writes: the SQLite file, the unpacked built-in packs. Created when missing."`
 	Node            string    `yaml:"node" doc:"Name of this process among those that share a store; empty means the host's name. A name that is in use gets a number behind."`
-	Roles           []string  `yaml:"roles" doc:"What this process does: chat, api, rules, workers, timers. Empty means everything. Several processes can share the work when the store is Redis."`
+	Roles           []string  `yaml:"roles" doc:"What this process does: chat, api, rules, workers, sensors, timers. Empty means everything. Several processes can share the work when the store is Redis."`
 	Store           Store     `yaml:"store"`
 	HTTP            HTTP      `yaml:"http"`
 	Packs           []string  `yaml:"packs" kind:"path" doc:"Folders that hold packs, each pack a sub-folder with a pack.yaml; a folder that is itself a pack works too. They add to the built-in packs; of two packs with the same ref the first one listed wins, and any of them wins over installed packs (packs in data_dir), which win over built-in ones."`
@@ -66,8 +66,10 @@ type Secrets struct {
 
 // Workers are the goroutines that run actions.
 type Workers struct {
-	MaxWaiting  int `yaml:"max_waiting" doc:"How many events and actions may wait in all before webhooks are answered 503 and commands 'busy'. 0 means no bound."`
-	Concurrency int `yaml:"concurrency" doc:"How many actions of one kind (runner) run at the same time."`
+	MaxWaiting     int  `yaml:"max_waiting" doc:"How many events and actions may wait in all before webhooks are answered 503 and commands 'busy'. 0 means no bound."`
+	MaxResult      Size `yaml:"max_result" doc:"Largest result of an action. What is larger fails the execution; those over 64 KiB are stored apart."`
+	ValidateOutput bool `yaml:"validate_output" doc:"Hold the results of actions to their output_schema, as StackStorm's system.validate_output_schema does: a result that does not fit fails the execution."`
+	Concurrency    int  `yaml:"concurrency" doc:"How many actions of one kind (runner) run at the same time."`
 }
 
 // Log is the program's own log, on standard error.
@@ -88,13 +90,14 @@ func Default() *Config {
 		People:    People{},
 		Python:    Python{Prewarm: true, Interpreter: "python3"},
 		Chat: Chat{
-			Prefix:     "!",
-			Name:       "petrel",
-			Admins:     []string{},
-			Terminal:   Terminal{DefaultChannel: "#general"},
-			Mattermost: Mattermost{CommandTokens: []string{}},
+			Prefix:            "!",
+			Name:              "petrel",
+			Admins:            []string{},
+			StillRunningAfter: Duration(time.Minute),
+			Terminal:          Terminal{DefaultChannel: "#general"},
+			Mattermost:        Mattermost{CommandTokens: []string{}},
 		},
-		Workers:         Workers{MaxWaiting: 100_000, Concurrency: 20},
+		Workers:         Workers{MaxWaiting: 100_000, MaxResult: 64 << 20, Concurrency: 20},
 		Webhooks:        []Webhook{},
 		Log:             Log{Level: "info", Format: "auto"},
 		ShutdownTimeout: Duration(10 * time.Second),
@@ -159,6 +162,9 @@ func (c *Config) validate(report func(key, format string, args ...any)) {
 	}
 	if c.Python.Interpreter == "" {
 		report("python.interpreter", "must not be empty; the default is python3")
+	}
+	if c.Workers.MaxResult < 1<<10 || c.Workers.MaxResult > 100<<20 {
+		report("workers.max_result", "must be 1KiB to 100MiB, for example 64MiB")
 	}
 	if c.Workers.Concurrency < 1 {
 		report("workers.concurrency", "must be at least 1")

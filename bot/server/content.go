@@ -5,12 +5,15 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"petrel/bot/chatops"
 	"petrel/engine"
 	"petrel/engine/expression"
 	"petrel/engine/pipeline"
 	"petrel/engine/runners"
+	"petrel/engine/runners/ask"
+	"petrel/engine/runners/flow"
 	httprunner "petrel/engine/runners/http"
 	"petrel/engine/runners/noop"
 	"petrel/engine/runners/python"
@@ -45,11 +48,11 @@ func (s *Server) runners() ([]runners.Runner, error) {
 
 // kinds lists the runners.
 func kinds(script *python.Script, say *chatops.PostMessage) []runners.Runner {
-	return []runners.Runner{
+	return append(flow.Runners(),
 		shell.NewCommand(shell.Options{}), shell.NewScript(shell.Options{}),
 		ssh.NewCommand(ssh.Options{}), ssh.NewScript(ssh.Options{}),
-		httprunner.New(httprunner.Options{}), noop.Runner{}, script, say,
-	}
+		httprunner.New(httprunner.Options{}), noop.Runner{}, ask.Runner{}, script, say,
+	)
 }
 
 // BuiltinName is how CheckPacks names the folder of the built-in packs.
@@ -58,8 +61,11 @@ const BuiltinName = "built-in packs"
 // checks are what content is asked that packs do not know.
 func checks(renderer *expression.Renderer) packs.Checks {
 	return packs.Checks{
-		Trigger:   checkTimer,
-		When:      func(rule *engine.Rule) error { return pipeline.CheckWhen(renderer, rule) },
+		Trigger: checkTimer,
+		When:    func(rule *engine.Rule) error { return pipeline.CheckWhen(renderer, rule) },
+		Workflow: func(a *engine.Action, file string, text []byte) []packs.Problem {
+			return checkWorkflow(renderer, a, file, text)
+		},
 		AllowWhen: func(source string) error { return chatops.CheckAllowWhen(renderer, source) },
 	}
 }
@@ -79,3 +85,19 @@ type catalog struct{ library *packs.Library }
 
 // Current implements pipeline.Catalog.
 func (c catalog) Current() pipeline.Content { return c.library.Snapshot() }
+
+// checkWorkflow is the packs.Checks.Workflow: what the conductor would refuse.
+func checkWorkflow(renderer *expression.Renderer, a *engine.Action, file string, text []byte) []packs.Problem {
+	var found []packs.Problem
+	for _, p := range pipeline.CheckWorkflow(renderer, a, file, text) {
+		message := p.Message
+		if p.SpecPath != "" {
+			message = p.SpecPath + ": " + message
+		}
+		if p.Expression != "" && !strings.Contains(message, p.Expression) {
+			message += " in " + p.Expression
+		}
+		found = append(found, packs.Problem{File: file, Line: p.Line, Message: message, Warning: true})
+	}
+	return found
+}

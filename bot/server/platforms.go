@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"petrel/adapters"
+	"petrel/bot/chatops"
 	"petrel/config"
 )
 
@@ -19,7 +20,11 @@ type platform func(cfg *config.Config, publicURL string, log *slog.Logger) (adap
 // platforms returns the chat platforms that this program was built with, beside
 // the terminal.
 func platforms() map[string]platform {
-	return map[string]platform{}
+	return map[string]platform{
+		"slack":      slackPlatform,
+		"discord":    discordPlatform,
+		"mattermost": mattermostPlatform,
+	}
 }
 
 // Adapters makes the adapters of the configured chat platforms, in the order of
@@ -83,4 +88,13 @@ func (s *Server) checkChat() error {
 		}
 	}
 	return errors.Join(problems...)
+}
+
+// known lists the people of the configuration as the conversation knows them.
+func known(people config.People) []chatops.Known {
+	var list []chatops.Known
+	for name, p := range people {
+		list = append(list, chatops.Known{Name: name, Chat: p.Chat, Groups: p.Groups})
+	}
+	return list
 }

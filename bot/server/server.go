@@ -123,7 +123,9 @@ func (s *Server) assemble(ctx context.Context) error {
 	s.renderer = expression.New(expression.Options{Datastore: s.items})
 	s.chat = chatops.New(chatops.Options{
 		Store: s.store, Catalog: func() chatops.Catalog { return s.library.Snapshot() }, Renderer: s.renderer,
-		Adapters: append(slices.Clone(s.adapters), s.room), Name: s.cfg.Chat.Name, Prefix: s.cfg.Chat.Prefix, Masker: s.masker, Logger: s.log,
+		Adapters: append(slices.Clone(s.adapters), s.room), Name: s.cfg.Chat.Name, Prefix: s.cfg.Chat.Prefix,
+		People: known(s.cfg.People), Admins: s.cfg.Chat.Admins, Masker: s.masker,
+		Patience: s.cfg.Chat.StillRunningAfter.Std(), WebURL: s.cfg.Chat.WebURL, Logger: s.log,
 	})
 	list, err := s.runners()
 	if err != nil {
@@ -139,11 +141,12 @@ func (s *Server) assemble(ctx context.Context) error {
 	}
 	s.service = pipeline.NewService(pipeline.Options{
 		Store: s.store, Catalog: catalog{s.library}, Renderer: s.renderer,
-		Responders: s.chat.Responders(), MaxWaiting: s.cfg.Workers.MaxWaiting, Masker: s.masker, Logger: s.log,
+		Responders: s.chat.Responders(), MaxWaiting: s.cfg.Workers.MaxWaiting, Decides: s.roles.Has(RoleRules), Masker: s.masker, Logger: s.log,
 	})
 	s.chat.Bind(s.service)
 	s.workers = pipeline.NewWorkers(s.service, pipeline.WorkerOptions{
 		Node: s.member.node.Name, Rules: s.roles.Has(RoleRules), Actions: s.roles.Has(RoleWorkers), Runners: registry, Slots: s.cfg.Workers.Concurrency,
+		MaxResult: int(s.cfg.Workers.MaxResult), ValidateOutput: s.cfg.Workers.ValidateOutput,
 		APIURL: "http://" + s.cfg.HTTP.Listen + "/api/v1",
 	})
 	s.timers = &sensors.Timers{
@@ -205,7 +208,7 @@ func (s *Server) listenHTTP(ctx context.Context) error {
 	}
 	s.http = &http.Server{
 		Handler: api.New(api.Options{
-			Service: s.service, Ready: s.checkReady, Keys: s.items, Packs: s, Masker: s.masker,
+			Service: s.service, Ready: s.checkReady, Keys: s.items, Sensors: sensorBoard{s.library, s.store}, Packs: s, Masker: s.masker,
 			Nodes: func(ctx context.Context) (any, error) { return Nodes(ctx, s.store) }, MaxBody: int64(s.cfg.HTTP.MaxBody),
 			Token: s.cfg.HTTP.Token.Reveal(), Guards: guards, Chat: callbacks(s.adapters), Logger: s.log,
 		}),
@@ -280,6 +283,11 @@ func (s *Server) Run(ctx context.Context) error {
 		out.Go(fail(func() error { return s.chat.Stage(s.member.node.Name, 16).Run(stopSpeech, speech) }))
 		out.Go(fail(func() error { return s.room.Serve(stopSpeech, s.socket) }))
 		in.Go(fail(func() error { return s.room.Run(intake, s.chat) }))
+		in.Go(func() error {
+			s.chat.KeepCommands(intake, func() <-chan struct{} { return s.library.Snapshot().Replaced() })
+			return nil
+		})
+		in.Go(fail(func() error { return s.member.alone(intake, "chat-sweep", s.chat.Sweep) }))
 		for _, a := range s.adapters {
 			in.Go(func() error { s.converse(intake, a); return nil })
 		}
@@ -291,6 +299,9 @@ func (s *Server) Run(ctx context.Context) error {
 		in.Go(fail(func() error {
 			return s.member.alone(intake, "datastore", func(ctx context.Context) error { return s.items.Sweep(ctx, sweepEvery) })
 		}))
+	}
+	if s.roles.Has(RoleSensors) {
+		in.Go(fail(func() error { return newWatchers(s).Run(intake) }))
 	}
 	if s.roles.Has(RoleTimers) {
 		in.Go(fail(func() error { return s.member.alone(intake, "timers", s.timers.Run) }))

@@ -1,57 +1,51 @@
 import abc
 import time
 
-__all__ = ["Sensor", "PollingSensor"]
+__all__ = ["BaseSensor", "Sensor", "PollingSensor"]
 
 
 class BaseSensor(abc.ABC):
-    """What all sensors have in common."""
+    """What all sensors have: a way to Petrel and the configuration of their pack."""
 
     def __init__(self, sensor_service, config=None):
-        self._sensor_service = sensor_service
-        self._config = config or {}
-
-    @property
-    def sensor_service(self):
-        return self._sensor_service
-
-    @property
-    def config(self):
-        return self._config
+        self._sensor_service = self.sensor_service = sensor_service
+        self._config = self.config = config or {}
 
     @abc.abstractmethod
     def setup(self):
-        """Called once, before the sensor runs."""
+        """Is called once, before run."""
 
     @abc.abstractmethod
     def run(self):
-        """Runs the sensor."""
+        """Watches, for as long as it likes."""
 
     @abc.abstractmethod
     def cleanup(self):
-        """Called when the sensor ends."""
+        """Is called once, at the end."""
 
     @abc.abstractmethod
     def add_trigger(self, trigger):
-        """Called when a trigger of the sensor's types is made."""
+        """Is called when a rule begins to wait for a trigger of the sensor's types."""
 
     @abc.abstractmethod
     def update_trigger(self, trigger):
-        """Called when such a trigger is changed."""
+        """Is called when such a trigger changes."""
 
     @abc.abstractmethod
     def remove_trigger(self, trigger):
-        """Called when such a trigger is removed."""
+        """Is called when no rule waits for it any more."""
 
 
 class Sensor(BaseSensor):
-    """A sensor that waits for events by itself: run() returns when it ends."""
+    """A sensor whose run() does not return."""
+
+    @abc.abstractmethod
+    def run(self):
+        """Watches."""
 
 
 class PollingSensor(BaseSensor):
-    """A sensor that looks for events again and again: poll() is called every
-    poll_interval seconds.
-    """
+    """A sensor whose poll() is called again and again."""
 
     def __init__(self, sensor_service, config=None, poll_interval=5):
         super().__init__(sensor_service=sensor_service, config=config)
@@ -59,7 +53,7 @@ class PollingSensor(BaseSensor):
 
     @abc.abstractmethod
     def poll(self):
-        """Looks for events once."""
+        """Looks once."""
 
     def run(self):
         while True:
