@@ -3,6 +3,7 @@ package packs
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -146,6 +147,9 @@ func fileUnder[T any](m map[string]*T, list []*T, ref func(*T) string) []*T {
 	}
 	return sorted
 }
+
+// Configured lists the packs that have a configuration or a schema for one.
+func (c *Content) Configured() []string { return slices.Sorted(maps.Keys(c.configs)) }
 
 // SecretTexts lists the texts of secret items that stand in configurations.
 func (s *Snapshot) SecretTexts() []string {

@@ -13,7 +13,7 @@ type Role string
 const (
 	RoleChat    Role = "chat"    // talks to people: adapters and outbox
 	RoleAPI     Role = "api"     // HTTP: webhooks
-	RoleRules   Role = "rules"   // decides what events set off
+	RoleRules   Role = "rules"   // decides what events set off and what comes next in workflows
 	RoleWorkers Role = "workers" // runs actions
 	RoleSensors Role = "sensors" // runs sensors; each in one process at a time
 	RoleTimers  Role = "timers"  // fires timers; one process at a time does

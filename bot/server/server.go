@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -52,7 +53,9 @@ type Server struct {
 	store    store.Backend
 	member   *member
 	renderer *expression.Renderer
+	specs    []engine.Runner
 	library  *packs.Library
+	loading  sync.Mutex // one reading of the packs at a time
 	service  *pipeline.Service
 	workers  *pipeline.Workers
 	chat     *chatops.Chat
@@ -132,7 +135,8 @@ func (s *Server) assemble(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := s.loadPacks(ctx, registry.Specs()); err != nil {
+	s.specs, s.library = registry.Specs(), packs.NewLibrary(s.store)
+	if _, err := s.loadPacks(ctx); err != nil {
 		return err
 	}
 	s.service = pipeline.NewService(pipeline.Options{
@@ -203,7 +207,7 @@ func (s *Server) listenHTTP(ctx context.Context) error {
 	}
 	s.http = &http.Server{
 		Handler: api.New(api.Options{
-			Service: s.service, Ready: s.checkReady, Keys: s.items, Sensors: sensorBoard{s.library, s.store}, Masker: s.masker,
+			Service: s.service, Ready: s.checkReady, Keys: s.items, Sensors: sensorBoard{s.library, s.store}, Packs: s, Masker: s.masker,
 			Nodes: func(ctx context.Context) (any, error) { return Nodes(ctx, s.store) }, MaxBody: int64(s.cfg.HTTP.MaxBody),
 			Token: s.cfg.HTTP.Token.Reveal(), Guards: guards, Chat: callbacks(s.adapters), Logger: s.log,
 		}),
@@ -289,6 +293,7 @@ func (s *Server) Run(ctx context.Context) error {
 	}
 	stages.Go(fail(func() error { return s.workers.Run(intake, work) }))
 	in.Go(fail(func() error { return s.items.Watch(intake) }))
+	in.Go(fail(func() error { return s.watchPacks(intake) }))
 	if s.roles.Has(RoleTimers) {
 		in.Go(fail(func() error {
 			return s.member.alone(intake, "datastore", func(ctx context.Context) error { return s.items.Sweep(ctx, sweepEvery) })
