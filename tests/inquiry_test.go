@@ -77,7 +77,7 @@ func TestInquiryAtTheCommandLine(t *testing.T) {
 	}
 	ann.await(30*time.Second, func(entries map[string]terminal.Entry, _ map[string]terminal.Frame) error {
 		for _, e := range entries {
-			if words := wordsOf(e); strings.Contains(words, "ask succeeded after") && strings.Contains(words, "go succeeded after") {
+			if words := wordsOf(e); strings.Contains(words, "✓ `ask`") && strings.Contains(words, "✓ `go`") {
 				return nil
 			}
 		}

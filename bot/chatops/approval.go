@@ -217,6 +217,7 @@ func (c *Chat) inquiryMessage(q *pipeline.Inquiry, e *engine.Execution, d store.
 		m.Blocks = append(m.Blocks, paragraph("%s", answerLine(a, yes)))
 	}
 	if e.Status == engine.Pending {
+		m.Blocks = append(m.Blocks, paragraph("It waits for an answer (inquiry `%s`).", q.ID))
 		c.offerAnswers(&m, d)
 		return m
 	}
@@ -236,7 +237,7 @@ func (c *Chat) offerAnswers(m *adapters.Message, d store.Doc[Interaction]) {
 	byForm := len(options) == 1 && options[0].Data == nil
 	switch {
 	case !shows.Buttons || byForm && !shows.Forms:
-		m.Blocks = append(m.Blocks, paragraph("This chat cannot take the answer. Use the API, or `st2 inquiry respond`."))
+		m.Blocks = append(m.Blocks, paragraph("This chat cannot take the answer; use `petrel inquiry respond`."))
 	case len(options) > maxButtons && shows.Selects:
 		m.Selects = []adapters.Select{{ID: asked + ":" + d.ID, Label: "Answer", Options: selectOptions(options)}}
 	default:
