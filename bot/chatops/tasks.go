@@ -7,69 +7,43 @@ import (
 
 	"petrel/engine"
 	"petrel/engine/pipeline"
-	"petrel/store"
 )
 
-// How many tasks of a workflow a card lists: the first ones, and the last ones,
-// which are what happens now.
-const (
-	tasksFirst = 5
-	tasksLast  = 15
-)
+// taskLines is how many tasks of a workflow its card shows: the newest.
+const taskLines = 15
 
-// tasks lists the tasks of a workflow with their states, one a line; "" for an
-// execution that has none.
+// tasks lists how the tasks of a workflow stand, one a line; "" for executions
+// that have none.
 func (c *Chat) tasks(ctx context.Context, e *engine.Execution) (string, error) {
-	q := store.Query{Index: "parent", Value: e.ID}
-	total, err := c.store.Count(ctx, store.Query{Collection: pipeline.Executions.Name, Index: q.Index, Value: q.Value})
-	if err != nil || total == 0 {
-		return "", err
-	}
-	q.Limit = tasksFirst + tasksLast
-	shown, _, err := pipeline.Executions.List(ctx, c.store, q)
+	list, err := c.service.Progress(ctx, e, taskLines)
 	if err != nil {
 		return "", err
 	}
-	lines := make([]string, 0, len(shown)+1)
-	if total > len(shown) {
-		q.Desc, q.Limit = true, tasksLast
-		last, _, err := pipeline.Executions.List(ctx, c.store, q)
-		if err != nil {
-			return "", err
-		}
-		for _, d := range shown[:tasksFirst] {
-			lines = append(lines, c.taskLine(&d.Value))
-		}
-		lines = append(lines, fmt.Sprintf("... %d more ...", total-tasksFirst-len(last)))
-		shown = shown[:0]
-		for i := range last {
-			shown = append(shown, last[len(last)-1-i])
-		}
-	}
-	for _, d := range shown {
-		lines = append(lines, c.taskLine(&d.Value))
+	lines := make([]string, len(list))
+	for i := range list {
+		lines[i] = c.taskLine(&list[i])
 	}
 	return strings.Join(lines, "\n"), nil
 }
 
 // taskLine shows one task: a sign, its name, how it stands.
-func (c *Chat) taskLine(e *engine.Execution) string {
-	name := e.Action.Name
-	if e.Task != nil {
-		name = e.Task.Name
-		if e.Task.Item != nil {
-			name = fmt.Sprintf("%s %d", name, *e.Task.Item+1)
-		}
+func (c *Chat) taskLine(t *pipeline.TaskExecution) string {
+	name := inline(t.TaskID)
+	if t.Itemized {
+		name = fmt.Sprintf("%s, %d items", name, t.ItemsCount)
 	}
-	name = inline(name)
-	switch e.Status {
+	ended := ""
+	if t.EndTimestamp != nil {
+		ended = took(t.EndTimestamp.Sub(t.StartTimestamp))
+	}
+	switch t.Status {
 	case engine.Succeeded:
-		return fmt.Sprintf("✓ `%s` %s", name, elapsed(e))
+		return fmt.Sprintf("✓ `%s` %s", name, ended)
 	case engine.Failed, engine.TimedOut, engine.Abandoned, engine.Canceled:
-		return fmt.Sprintf("✗ `%s` %s after %s", name, e.Status, elapsed(e))
+		return fmt.Sprintf("✗ `%s` %s after %s", name, t.Status, ended)
 	case engine.Running:
-		return fmt.Sprintf("… `%s` %s", name, took(c.now().Sub(e.StartTimestamp)))
+		return fmt.Sprintf("… `%s` %s", name, took(c.now().Sub(t.StartTimestamp)))
 	default:
-		return fmt.Sprintf("· `%s` %s", name, e.Status)
+		return fmt.Sprintf("· `%s` %s", name, t.Status)
 	}
 }

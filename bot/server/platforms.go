@@ -20,7 +20,11 @@ type platform func(cfg *config.Config, publicURL string, log *slog.Logger) (adap
 // platforms returns the chat platforms that this program was built with, beside
 // the terminal.
 func platforms() map[string]platform {
-	return map[string]platform{}
+	return map[string]platform{
+		"slack":      slackPlatform,
+		"discord":    discordPlatform,
+		"mattermost": mattermostPlatform,
+	}
 }
 
 // Adapters makes the adapters of the configured chat platforms, in the order of

@@ -101,6 +101,13 @@ func (s *Service) respond(ctx context.Context, respond Responder, inst *engine.T
 			return err
 		}
 	}
+	for i, entry := range answer.Outbox {
+		origin := engine.Origin{Conversation: entry.Conversation}
+		id := engine.DeriveID(inst.ID, "outbox", fmt.Sprint(i))
+		if err := notify(b, id, inst.Lane, &origin, Notice{Kind: NoticeMessage, Body: entry.Body}); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 

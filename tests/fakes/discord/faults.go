@@ -1,0 +1,182 @@
+package discord
+
+import (
+	"net/http"
+	"slices"
+	"time"
+)
+
+// faults is what goes wrong.
+type faults struct {
+	duplicate  int
+	reorder    int
+	held       []event
+	limited    int
+	limitAfter time.Duration
+	lose       int
+	slow       time.Duration
+	revoked    bool
+	noForms    bool
+	noThreads  bool
+	noResume   bool
+	closeWith  int
+	noDirect   bool
+}
+
+type event struct {
+	kind string
+	data any
+}
+
+// Ack is how long the bot took to acknowledge an interaction.
+type Ack struct {
+	Kind string // "command", "press", "form"
+	Took time.Duration
+	Late bool // after the 3 s that Discord waits; it did not count
+}
+
+// Drop cuts all connections of the gateway. Sessions can be resumed.
+func (s *Server) Drop() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for c := range s.sockets {
+		c.conn.Close()
+	}
+}
+
+// HalfOpen makes the open sockets silent: they take everything and send nothing.
+// New ones work. HalfOpen(false) lets them speak again.
+func (s *Server) HalfOpen(on bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for c := range s.sockets {
+		c.silent = on
+	}
+}
+
+// Duplicate delivers the next n events twice.
+func (s *Server) Duplicate(n int) { s.set(func(f *faults) { f.duplicate = n }) }
+
+// Reorder holds the next n events back and delivers them in the opposite order.
+func (s *Server) Reorder(n int) { s.set(func(f *faults) { f.reorder = n }) }
+
+// RateLimit answers the next n calls with 429.
+func (s *Server) RateLimit(n int, after time.Duration) {
+	s.set(func(f *faults) { f.limited, f.limitAfter = n, after })
+}
+
+// LoseReplies does what the next n posts and changes ask, and cuts the
+// connection instead of answering.
+func (s *Server) LoseReplies(n int) { s.set(func(f *faults) { f.lose = n }) }
+
+// Slow makes every call take d longer.
+func (s *Server) Slow(d time.Duration) { s.set(func(f *faults) { f.slow = d }) }
+
+// Revoke makes the bot's token invalid and closes its connection with 4004.
+func (s *Server) Revoke() {
+	s.set(func(f *faults) { f.revoked = true })
+	s.CloseWith(4004)
+}
+
+// CloseWith closes the gateway's connections with a code.
+func (s *Server) CloseWith(code int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for c := range s.sockets {
+		c.shut(code)
+	}
+}
+
+// RefuseForms answers forms with an error.
+func (s *Server) RefuseForms(on bool) { s.set(func(f *faults) { f.noForms = on }) }
+
+// ForbidThreads takes the permission to start threads away.
+func (s *Server) ForbidThreads(on bool) { s.set(func(f *faults) { f.noThreads = on }) }
+
+// ForbidResume makes Discord forget sessions: they cannot be taken up again.
+func (s *Server) ForbidResume(on bool) { s.set(func(f *faults) { f.noResume = on }) }
+
+// ForbidDirect makes people refuse direct messages.
+func (s *Server) ForbidDirect(on bool) { s.set(func(f *faults) { f.noDirect = on }) }
+
+// ForbidChannel takes the bot's access to a channel away.
+func (s *Server) ForbidChannel(name string, on bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.channel(name).Forbidden = on
+}
+
+// LockThread makes a thread take no more messages.
+func (s *Server) LockThread(id string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if c := s.channels[id]; c != nil {
+		c.Locked = true
+	}
+}
+
+// ExpireTokens makes the tokens of all interactions so far invalid, as they are
+// after 15 minutes.
+func (s *Server) ExpireTokens() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, a := range s.acts {
+		a.expired = true
+	}
+}
+
+// SetBudget says how many sessions may still begin.
+func (s *Server) SetBudget(n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.budget = n
+}
+
+// SetPermissions says what the bot may do on the server, as Discord's number.
+func (s *Server) SetPermissions(bits string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.may = bits
+}
+
+// AskToReconnect sends operation 7, InvalidateSession operation 9.
+func (s *Server) AskToReconnect()    { s.toAll(frameOut{Op: 7}) }
+func (s *Server) InvalidateSession() { s.toAll(frameOut{Op: 9, Data: false}) }
+
+func (s *Server) toAll(f frameOut) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for c := range s.sockets {
+		c.send(f)
+	}
+}
+
+// Acks are the acknowledgements so far.
+func (s *Server) Acks() []Ack {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.acks)
+}
+
+func (s *Server) set(change func(*faults)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	change(&s.faults)
+}
+
+// trouble takes what goes wrong with a call; lose says to cut its answer.
+func (s *Server) trouble(r *http.Request) (slow, limited time.Duration, lose bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f := &s.faults
+	slow = f.slow
+	if f.limited > 0 {
+		f.limited--
+		return slow, f.limitAfter, false
+	}
+	if f.lose > 0 && (r.Method == http.MethodPost || r.Method == http.MethodPatch) {
+		f.lose--
+		lose = true
+	}
+	return slow, 0, lose
+}
