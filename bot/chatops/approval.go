@@ -57,6 +57,13 @@ func (c *Chat) tellInquiry(ctx context.Context, item store.Item, n pipeline.Noti
 		if d.Value.Shown.Ref, err = c.send(ctx, p.Adapter, m); err != nil {
 			return err
 		}
+		// An earlier try may have sent it as it stood then, and not got to record it.
+		if !fresh && c.shows(p.Adapter).Edit {
+			err = c.utter(ctx, post{Adapter: p.Adapter, Message: m, Ref: &d.Value.Shown.Ref})
+		}
+		if err != nil {
+			return err
+		}
 	case !same(before, m):
 		if err := c.utter(ctx, post{Adapter: p.Adapter, Message: m, Ref: &d.Value.Shown.Ref}); err != nil {
 			return err
