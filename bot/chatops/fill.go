@@ -151,7 +151,7 @@ func (c *Chat) toFill(f filling) (*aliases.Definition, []parameter, string) {
 	if !ok || !alias.Enabled {
 		return nil, nil, fmt.Sprintf("The command %s is not there any more.", f.Command.Alias)
 	}
-	missing := slices.DeleteFunc(c.parameters(alias.ActionRef), func(p parameter) bool { return !slices.Contains(f.Missing, p.Name) })
+	missing := slices.DeleteFunc(slices.Clone(c.parameters(alias.ActionRef)), func(p parameter) bool { return !slices.Contains(f.Missing, p.Name) })
 	return alias, missing, ""
 }
 
