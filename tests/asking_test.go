@@ -165,3 +165,23 @@ func TestApprovalByButton(t *testing.T) {
 	}
 	ann.message("Answered", "*bob* approved")
 }
+
+// A slash command that lacks something is answered by a form at once.
+func TestSlashCommandOpensAForm(t *testing.T) {
+	p := install(t, "packs: [packs]\n")
+	p.addWeb()
+	p.start()
+	ann := p.sit("ann", "#ops")
+	ann.mu.Lock()
+	r := terminal.Request{Do: terminal.DoCall, Delivery: "1", As: ann.name, In: ann.channel, Command: "petrel", Text: "deploy shop to"}
+	ann.unsaid["1"] = r
+	ann.write(r)
+	ann.mu.Unlock()
+	said := ann.settled("1")
+	form := said.Form
+	if form == nil || len(form.Inputs) != 1 || form.Inputs[0].Name != "stage" {
+		t.Fatalf("form: %+v", form)
+	}
+	ann.submit("2", terminal.Entry{ID: said.ID}, form, map[string]string{"stage": "dev"})
+	ann.message("shop on dev")
+}

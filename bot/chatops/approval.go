@@ -38,6 +38,11 @@ func (c *Chat) tellInquiry(ctx context.Context, item store.Item, n pipeline.Noti
 	if err := json.Unmarshal(n.Detail, &p); err != nil {
 		return fmt.Errorf("%w: unreadable origin: %w", errUndeliverable, err)
 	}
+	// The answers to the command may be for one person; who is asked must see this.
+	if p.Pointer != nil {
+		p.To, p.Pointer = *p.Pointer, nil
+	}
+	p.To.Private = ""
 	q, e, err := c.service.Inquiry(ctx, n.Execution)
 	if err != nil {
 		return err

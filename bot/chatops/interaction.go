@@ -227,7 +227,7 @@ func (c *Chat) end(ctx context.Context, p *press, r reaction) error {
 		if p.event.Kind == adapters.ButtonPressed && p.event.Message != "" {
 			ref = adapters.Ref{Channel: p.event.Channel.ID, Message: p.event.Message}
 		}
-		if err := c.pushEnd(&b, d, ref, r.last); err != nil {
+		if err := c.pushEnd(&b, d, ref, p.event.Reply, r.last); err != nil {
 			return err
 		}
 	}
@@ -239,7 +239,7 @@ func (c *Chat) end(ctx context.Context, p *press, r reaction) error {
 }
 
 // pushEnd puts the message into the outbox as it shall look in the end.
-func (c *Chat) pushEnd(b *store.Batch, d store.Doc[Interaction], ref adapters.Ref, last bool) error {
+func (c *Chat) pushEnd(b *store.Batch, d store.Doc[Interaction], ref adapters.Ref, reply string, last bool) error {
 	i := &d.Value
 	shows := c.shows(i.Place.Adapter)
 	private := i.Shown.Content.To.Private != ""
@@ -247,7 +247,7 @@ func (c *Chat) pushEnd(b *store.Batch, d store.Doc[Interaction], ref adapters.Re
 		return nil
 	}
 	m := i.Shown.Content
-	m.Buttons, m.Selects, m.State = nil, nil, adapters.StateNone
+	m.Buttons, m.Selects, m.State, m.To.Reply = nil, nil, adapters.StateNone, reply
 	if last {
 		m.State = adapters.StateRefused
 	}
