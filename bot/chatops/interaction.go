@@ -204,6 +204,20 @@ func (c *Chat) tooLate(p *press) string {
 	return ""
 }
 
+// win makes an act the one that ends its interaction. It fails when another act
+// was quicker; the same act delivered again wins again.
+func (c *Chat) win(ctx context.Context, p *press) error {
+	err := c.store.Commit(ctx, &store.Batch{Claims: []store.Claim{{Key: "interaction:" + p.record.ID, Value: p.key, TTL: keepEnded}}})
+	var dup *store.DuplicateError
+	if errors.As(err, &dup) {
+		if dup.Value == p.key {
+			return nil
+		}
+		return engine.Errorf(engine.Conflict, "Too late: this was decided a moment ago.")
+	}
+	return err
+}
+
 // explain turns an error that is meant for the person into a note.
 func (c *Chat) explain(err error) (adapters.Answer, error) {
 	var told *engine.Error
