@@ -21,7 +21,7 @@ type platform func(cfg *config.Config, publicURL string, log *slog.Logger) (adap
 // the terminal.
 func platforms() map[string]platform {
 	return map[string]platform{
-		"slack": slackPlatform,
+		"slack":   slackPlatform,
 		"discord": discordPlatform,
 	}
 }

@@ -38,6 +38,7 @@ func runners() []engine.Runner {
 		httprunner.New(httprunner.Options{}).Spec(), noop.Runner{}.Spec(), (*python.Script)(nil).Spec(),
 		ask.Runner{}.Spec(), flow.Runners()[0].Spec(), flow.Runners()[1].Spec(),
 		{Name: "chat-post-message", Enabled: true, Parameters: json.RawMessage(`{}`)}, // the conversation's
+		{Name: "chat", Enabled: true, Parameters: json.RawMessage(`{}`)},
 	}
 }
 
