@@ -42,6 +42,9 @@ func (p *answering) open(ctx context.Context, form adapters.Form, typed map[stri
 		return
 	}
 	p.over = true
+	if n := len(form.Inputs); n > formInputs {
+		p.a.log.Warn("a form has more fields than Discord shows", "form", form.Title, "fields", n, "shown", formInputs)
+	}
 	p.a.forms.put(formKey(form.ID, p.i.person().ID), openForm{form: form})
 	err := p.respondOnce(ctx, map[string]any{"type": responseModal, "data": modal(form, typed)})
 	if err != nil {
@@ -62,7 +65,7 @@ func modal(form adapters.Form, typed map[string]string) map[string]any {
 	}
 	note := markup.OneLine(form.Text)
 	var rows []any
-	for _, in := range form.Inputs[:min(len(form.Inputs), formInputs)] {
+	for _, in := range shownInputs(form) {
 		hint := hintOf(in)
 		value, again := typed[in.Name]
 		if !again {
@@ -88,6 +91,18 @@ func modal(form adapters.Form, typed map[string]string) map[string]any {
 		rows = append(rows, map[string]any{"type": 1, "components": []any{input}})
 	}
 	return map[string]any{"custom_id": form.ID, "title": title, "components": rows}
+}
+
+// shownInputs are the inputs that there is room for: those that must be filled in
+// come before those that need not. The others keep what is filled in already.
+func shownInputs(form adapters.Form) []adapters.Input {
+	shown := slices.Clone(form.Inputs)
+	for i := len(shown) - 1; i >= 0 && len(shown) > formInputs; i-- {
+		if !shown[i].Required {
+			shown = slices.Delete(shown, i, i+1)
+		}
+	}
+	return shown[:min(len(shown), formInputs)]
 }
 
 // labelOf is what stands above an input; it says what may be written when there

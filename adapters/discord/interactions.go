@@ -40,23 +40,20 @@ func (a *Adapter) interactionCreated(ctx context.Context, h adapters.Handler, i 
 	p := &answering{a: a, i: i, came: time.Now(), done: make(chan struct{})}
 	if _, twice := a.pending.get(i.ID); twice {
 		p.over = true // acknowledged already; the handler may still want to see it
-	}
-	if !p.over {
+		close(p.done)
+	} else {
 		a.pending.put(i.ID, p)
 	}
 	a.places.meet(i.person())
-	rest, cancel := context.WithCancel(ctx)
 	a.lanes.put("late/"+i.ID, func() {
 		select {
-		case <-rest.Done():
+		case <-p.done:
+		case <-ctx.Done():
 		case <-time.After(lateAfter):
 			p.byClock(ctx)
 		}
 	})
-	a.lanes.put(a.lane(i.ChannelID), func() {
-		defer cancel()
-		a.takeInteraction(ctx, h, p)
-	})
+	a.lanes.put(a.lane(i.ChannelID), func() { a.takeInteraction(ctx, h, p) })
 }
 
 // takeInteraction hands an interaction to the handler and acknowledges it as the
@@ -93,11 +90,12 @@ func (p *answering) settle(ctx context.Context, e adapters.Event, answer adapter
 	case answer.Note != "":
 		p.answer(ctx, private(answer.Note), answer.Note)
 	case answer.Disposition == adapters.Duplicate:
-		p.answer(ctx, p.defer_(answer.Private), "")
+		// Another process has it and acknowledges it, as a private one perhaps.
+		// Should it have died, the clock does.
 	case answer.Disposition == adapters.Ignored && ownReply(p.i):
 		p.answer(ctx, private("Done."), "Done.")
 	default:
-		p.answer(ctx, p.defer_(answer.Private), "")
+		p.answer(ctx, p.announce(answer.Private), "")
 	}
 }
 
@@ -105,8 +103,9 @@ func (p *answering) settle(ctx context.Context, e adapters.Event, answer adapter
 // commands and for forms that a command opened. Presses belong to a message.
 func ownReply(i *interaction) bool { return i.Message == nil }
 
-// defer_ announces an answer. Whether it is private is settled with it.
-func (p *answering) defer_(private bool) map[string]any {
+// announce is the acknowledgement that an answer will come. Whether that is
+// private is settled with it.
+func (p *answering) announce(private bool) map[string]any {
 	if !ownReply(p.i) {
 		return map[string]any{"type": responseDeferUpdate}
 	}
@@ -141,7 +140,7 @@ func (p *answering) byClock(ctx context.Context) {
 		return
 	}
 	p.over, p.late = true, true
-	p.respond(ctx, p.defer_(true))
+	p.respond(ctx, p.announce(true))
 }
 
 // answer acknowledges; when the clock has done so before, words are told

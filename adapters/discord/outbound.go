@@ -161,8 +161,17 @@ func (a *Adapter) sendDirect(ctx context.Context, m adapters.Message) (adapters.
 	if err != nil {
 		return adapters.Ref{}, fmt.Errorf("a private message to %s: %w", m.To.Private, again(ctx, err))
 	}
+	public := m
 	m.Mention = ""
-	return a.create(ctx, id, "", m)
+	ref, err := a.create(ctx, id, "", m)
+	if !refusedWith(err, codeCannotDirect) || public.To.Channel == "" {
+		return ref, err
+	}
+	// The secret is kept, but nobody is left waiting for it.
+	return a.post(ctx, adapters.Message{
+		To: adapters.Target{Channel: public.To.Channel, Thread: public.To.Thread}, Key: public.Key + "/unreachable", Mention: public.To.Private, State: public.State,
+		Blocks: []adapters.Block{{Kind: adapters.Paragraph, Text: "I have an answer for you alone, but Discord does not let me write to you directly. Allow direct messages from this server, and ask again."}},
+	})
 }
 
 // post says something in a channel or a thread of it.
@@ -178,9 +187,10 @@ func (a *Adapter) post(ctx context.Context, m adapters.Message) (adapters.Ref, e
 		}
 	}
 	ref, err := a.create(ctx, id, under, m)
-	if id == m.To.Thread && refusedWith(err, codeArchived) {
-		// The thread was locked: the answer goes where everybody can find it.
-		a.log.Info("a thread is locked; answering in its channel", "thread", id)
+	if m.To.Thread != "" && under == "" && refusedWith(err, codeArchived, codeUnknownChannel) {
+		// The thread is locked or gone: the answer goes where everybody can find it.
+		a.log.Info("a thread takes no messages; answering in its channel", "thread", id, "error", err)
+		a.places.forget(id)
 		if id, err = a.resolve(ctx, m.To.Channel); err == nil {
 			ref, err = a.create(ctx, id, m.To.Thread, m)
 		}

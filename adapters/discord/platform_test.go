@@ -4,8 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"petrel/adapters"
 	"petrel/adapters/discord"
@@ -39,6 +41,12 @@ func TestThreads(t *testing.T) {
 	if ref := d.post(adapters.Message{To: adapters.Target{Channel: ops, Thread: root}, Key: "c", Blocks: paragraph("it was locked")}); ref.Channel != ops {
 		t.Errorf("the answer to a locked thread is in %s", ref.Channel)
 	}
+
+	d.s.DeleteThread(root)
+	if ref := d.post(adapters.Message{To: adapters.Target{Channel: ops, Thread: root}, Key: "f", Blocks: paragraph("it was deleted")}); ref.Message == "" {
+		t.Error("no answer in place of a deleted thread")
+	}
+	d.seesText("ann", "#ops", "it was deleted")
 
 	d.s.ForbidThreads(true)
 	root = d.say("ann", "!run uptime")
@@ -217,6 +225,35 @@ func TestExamine(t *testing.T) {
 	}
 	if got := checks(away, d); got["reachability"] != adapters.Fatal {
 		t.Errorf("nobody there: %v", got)
+	}
+}
+
+// A private answer that Discord does not let through is not said in public, but
+// the person learns that there is one.
+func TestNoDirectMessages(t *testing.T) {
+	d := sit(t, fake.Options{}, nil).connected()
+	d.s.ForbidDirect(true)
+	d.post(adapters.Message{To: adapters.Target{Channel: "#ops", Private: d.s.Person("ann").ID()}, Key: "s", Blocks: paragraph("the secret")})
+	m := d.seesText("ann", "#ops", "an answer for you alone")
+	if len(m.Pings) != 1 || m.Pings[0] != "ann" || d.count("#ops", "the secret") > 0 {
+		t.Errorf("it calls %q: %s", m.Pings, m.Text)
+	}
+}
+
+// What Discord says of its limits is kept to: nothing is sent only to be refused.
+func TestPace(t *testing.T) {
+	d := sit(t, fake.Options{}, nil).connected()
+	d.s.Pace(5, 300*time.Millisecond)
+	for i := range 12 {
+		d.post(adapters.Message{To: adapters.Target{Channel: "#ops"}, Key: fmt.Sprint("p", i), Blocks: paragraph(fmt.Sprint("post ", i, "."))})
+	}
+	if n := d.s.Refused(); n > 0 {
+		t.Errorf("%d calls were refused", n)
+	}
+	for i := range 12 {
+		if n := d.count("#ops", fmt.Sprint("post ", i, ".")); n != 1 {
+			t.Errorf("post %d is there %d times", i, n)
+		}
 	}
 }
 

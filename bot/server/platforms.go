@@ -21,8 +21,9 @@ type platform func(cfg *config.Config, publicURL string, log *slog.Logger) (adap
 // the terminal.
 func platforms() map[string]platform {
 	return map[string]platform{
-		"slack":   slackPlatform,
-		"discord": discordPlatform,
+		"slack":      slackPlatform,
+		"discord":    discordPlatform,
+		"mattermost": mattermostPlatform,
 	}
 }
 

@@ -3,6 +3,8 @@ package discord
 import (
 	"net/http"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 )
 
@@ -21,6 +23,15 @@ type faults struct {
 	noResume   bool
 	closeWith  int
 	noDirect   bool
+	paceCalls  int
+	pace       time.Duration
+	spent      map[string]*spending
+}
+
+// spending is what was used of a route's allowance.
+type spending struct {
+	calls int
+	reset time.Time
 }
 
 type event struct {
@@ -65,6 +76,46 @@ func (s *Server) RateLimit(n int, after time.Duration) {
 	s.set(func(f *faults) { f.limited, f.limitAfter = n, after })
 }
 
+// Pace allows so many calls of a kind in each span of time to each channel, as
+// Discord does, and says in every answer how many are left.
+func (s *Server) Pace(calls int, every time.Duration) {
+	s.set(func(f *faults) { f.paceCalls, f.pace, f.spent = calls, every, map[string]*spending{} })
+}
+
+// Refused is how many calls were answered with 429.
+func (s *Server) Refused() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.refused
+}
+
+// spend counts a call against its allowance, and sets the headers that tell of
+// it. It returns how long the bot has to wait when there is none left.
+func (s *Server) spend(r *http.Request, h http.Header) time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f := &s.faults
+	parts := strings.Split(strings.TrimPrefix(r.URL.Path, "/api/"), "/")
+	if f.paceCalls == 0 || len(parts) < 4 || parts[1] != "channels" {
+		return 0
+	}
+	key := r.Method + " " + parts[2] + " " + parts[3]
+	x := f.spent[key]
+	if x == nil || time.Now().After(x.reset) {
+		x = &spending{reset: time.Now().Add(f.pace)}
+		f.spent[key] = x
+	}
+	left := time.Until(x.reset)
+	if x.calls++; x.calls > f.paceCalls {
+		return left
+	}
+	h.Set("X-RateLimit-Limit", strconv.Itoa(f.paceCalls))
+	h.Set("X-RateLimit-Remaining", strconv.Itoa(f.paceCalls-x.calls))
+	h.Set("X-RateLimit-Reset-After", strconv.FormatFloat(left.Seconds(), 'f', 3, 64))
+	h.Set("X-RateLimit-Bucket", "bucket-"+parts[3])
+	return 0
+}
+
 // LoseReplies does what the next n posts and changes ask, and cuts the
 // connection instead of answering.
 func (s *Server) LoseReplies(n int) { s.set(func(f *faults) { f.lose = n }) }
@@ -104,6 +155,17 @@ func (s *Server) ForbidChannel(name string, on bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.channel(name).Forbidden = on
+}
+
+// DeleteThread takes a thread away.
+func (s *Server) DeleteThread(id string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if c := s.channels[id]; c != nil {
+		delete(s.channels, id)
+		delete(s.messages, id)
+		s.emit("THREAD_DELETE", c)
+	}
 }
 
 // LockThread makes a thread take no more messages.

@@ -51,7 +51,13 @@ func (s *Server) serveAPI(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
+	if limited == 0 {
+		limited = s.spend(r, w.Header())
+	}
 	if limited > 0 {
+		s.mu.Lock()
+		s.refused++
+		s.mu.Unlock()
 		after := strconv.FormatFloat(limited.Seconds(), 'f', 3, 64)
 		w.Header().Set("Retry-After", after)
 		w.Header().Set("X-RateLimit-Scope", "user")

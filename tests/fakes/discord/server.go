@@ -54,8 +54,9 @@ type Server struct {
 	sockets  map[*socket]bool
 	budget   int // identifies left
 
-	faults faults
-	acks   []Ack
+	faults  faults
+	refused int // calls answered with 429
+	acks    []Ack
 }
 
 // User is an account.
