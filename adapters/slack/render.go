@@ -130,7 +130,7 @@ func textElement(s string, style *slack.RichTextSectionTextStyle) *slack.RichTex
 // richText renders blocks: one Slack block for each, or fewer when there would be
 // more than limit. first stands before the first text.
 func richText(first []slack.RichTextSectionElement, blocks []adapters.Block, limit int) []slack.Block {
-	w := &richWriter{section: first}
+	w := &richWriter{section: first, size: len(first)}
 	// A long text adds a block for every 3,000 characters.
 	dense := len(blocks)+textBudget/blockText+2 > limit
 	for i, b := range blocks {
