@@ -104,6 +104,13 @@ func enter(t *testing.T, o fake.Options, callbacks bool, change func(*slack.Opti
 		<-over
 		r.Harness.Close()
 	})
+	deadline := time.Now().Add(30 * time.Second)
+	for !r.adapter.Health().Connected {
+		if time.Now().After(deadline) {
+			t.Fatalf("the adapter does not connect: %+v", r.adapter.Health())
+		}
+		time.Sleep(time.Millisecond) // the adapter has no signal for that
+	}
 	return r
 }
 

@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"testing"
+
+	"petrel/adapters/adaptertest"
 )
 
 // quiet logs to the test.
@@ -25,3 +27,6 @@ func serve(t *testing.T, h http.Handler) string {
 	t.Cleanup(s.Close)
 	return s.URL
 }
+
+// seen is a message as a person sees it.
+type seen = adaptertest.Seen
