@@ -88,6 +88,9 @@ func TestSlack(t *testing.T) {
 				p.at = fmt.Sprint("step ", i+1, ": ", step)
 				p.step(step)
 			}
+			if out, code := st.program.run("", "doctor"); !strings.Contains(out, "the bot is @petrel in Fake") || !strings.Contains(out, "auth.test took") || !callbacks && code != 0 {
+				t.Errorf("petrel doctor: exit code %d\n%s", code, out)
+			}
 			for _, ack := range st.faults.(*fake.Server).Acks() {
 				if !ack.Acked {
 					t.Errorf("a delivery was not acknowledged in time: %+v", ack)

@@ -274,6 +274,34 @@ func TestFiles(t *testing.T) {
 	}
 }
 
+// A list with more options than Slack takes becomes two, of the same ID.
+func TestLongSelect(t *testing.T) {
+	r := enter(t, quick(), false, nil)
+	options := make([]adapters.Option, 150)
+	for i := range options {
+		options[i] = adapters.Option{Value: fmt.Sprint("v", i), Label: fmt.Sprint("host ", i)}
+	}
+	ref := r.send(adapters.Message{To: r.to("#ops"), Key: "s", Blocks: words("which"), Selects: []adapters.Select{{ID: "2:s2:host", Label: "Host", Options: options}}})
+	for i, c := range []struct{ list, option string }{{"Host", "host 99"}, {"Host (2)", "host 100"}} {
+		if err := r.Server.Choose("ann", ref.Message, c.list, c.option); err != nil {
+			t.Fatal(err)
+		}
+		if e := r.ears.count(t, i+1)[i]; e.Button != "2:s2:host" || e.Choice != "v"+c.option[5:] {
+			t.Errorf("chosen was %q of %q", e.Choice, e.Button)
+		}
+	}
+}
+
+// Who reads an error cannot use the response_url that it happened at.
+func TestErrorsTellNoAddress(t *testing.T) {
+	r := enter(t, quick(), false, nil)
+	reply := fmt.Sprintf(`{"u":"http://127.0.0.1:1/secret-part","t":%d,"p":"U1","f":"c"}`, time.Now().Unix())
+	_, err := r.adapter.Send(t.Context(), adapters.Message{To: adapters.Target{Channel: r.ChannelID("", "#ops"), Private: "U1", Reply: reply}, Blocks: words("x")})
+	if err == nil || strings.Contains(err.Error(), "secret-part") {
+		t.Errorf("the error is %v", err)
+	}
+}
+
 func TestManager(t *testing.T) {
 	r := enter(t, quick(), false, nil)
 	a, ctx := r.adapter, t.Context()
