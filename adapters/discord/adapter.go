@@ -90,7 +90,7 @@ func New(o Options) (*Adapter, error) {
 	a := &Adapter{
 		name: name, guild: o.Guild, content: o.MessageContent, log: log,
 		places: newPlaces(), lanes: &lanes{queues: map[string][]func(){}}, sync: newCommandSync(),
-		pending: newRecent[*answering](memory), forms: newRecent[openForm](memory / 4), again: newRecent[openForm](memory / 4),
+		pending: newRecent[*answering](memory / 8), forms: newRecent[openForm](memory / 4), again: newRecent[openForm](memory / 4),
 		texts: newRecent[string](memory), inThread: newRecent[string](memory), latest: newRecent[string](memory / 8),
 		caught: newRecent[bool](memory), noThread: newRecent[time.Time](memory / 4),
 	}

@@ -45,6 +45,10 @@ func (a *Adapter) interactionCreated(ctx context.Context, h adapters.Handler, i 
 		a.pending.put(i.ID, p)
 	}
 	a.places.meet(i.person())
+	if c := i.Channel; c.ID == i.ChannelID && c.Name != "" && i.GuildID != "" && (!c.thread() || c.ParentID != "") {
+		c.GuildID = i.GuildID
+		a.places.learn(c) // no look-up has to come before the acknowledgement
+	}
 	a.lanes.put("late/"+i.ID, func() {
 		select {
 		case <-p.done:
