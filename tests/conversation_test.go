@@ -130,7 +130,7 @@ func TestProgressAndCancel(t *testing.T) {
 		}
 		return errors.New("no card with the output so far")
 	})
-	if len(card.Message.Buttons) != 1 || card.Message.Buttons[0].Label != "Cancel" {
+	if len(card.Message.Buttons) != 2 || card.Message.Buttons[0].Label != "Cancel" {
 		t.Fatalf("buttons: %+v", card.Message.Buttons)
 	}
 	ann.press("2", card.ID, card.Message.Buttons[0].ID)

@@ -95,6 +95,8 @@ with its state in ./data. On a terminal it opens a chat prompt as well; try
 		a.packCommand(),
 		a.keyCommand(),
 		a.nodeCommand(),
+		a.aliasCommand(),
+		a.doctorCommand(),
 		a.webhookCommand(),
 		a.sensorCommand(),
 		newEvalCommand(a.fetchExecution),

@@ -103,6 +103,7 @@ func (a *app) converse(ctx context.Context, cfg *config.Config, s *server.Server
 // prompt talks to the server of the data folder until the input ends.
 func (a *app) prompt(ctx context.Context, cfg *config.Config, o prompt.Options) (prompt.Outcome, error) {
 	o.In, o.Out = a.in, a.out
+	o.Files = filepath.Join(cfg.DataDir, "files")
 	if o.Channel == "" {
 		o.Channel = cfg.Chat.Terminal.DefaultChannel
 	}

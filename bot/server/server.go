@@ -123,7 +123,9 @@ func (s *Server) assemble(ctx context.Context) error {
 	s.renderer = expression.New(expression.Options{Datastore: s.items})
 	s.chat = chatops.New(chatops.Options{
 		Store: s.store, Catalog: func() chatops.Catalog { return s.library.Snapshot() }, Renderer: s.renderer,
-		Adapters: append(slices.Clone(s.adapters), s.room), Name: s.cfg.Chat.Name, Prefix: s.cfg.Chat.Prefix, Masker: s.masker, Logger: s.log,
+		Adapters: append(slices.Clone(s.adapters), s.room), Name: s.cfg.Chat.Name, Prefix: s.cfg.Chat.Prefix,
+		People: known(s.cfg.People), Admins: s.cfg.Chat.Admins, Masker: s.masker,
+		Patience: s.cfg.Chat.StillRunningAfter.Std(), WebURL: s.cfg.Chat.WebURL, Logger: s.log,
 	})
 	list, err := s.runners()
 	if err != nil {
@@ -280,6 +282,11 @@ func (s *Server) Run(ctx context.Context) error {
 		out.Go(fail(func() error { return s.chat.Stage(s.member.node.Name, 16).Run(stopSpeech, speech) }))
 		out.Go(fail(func() error { return s.room.Serve(stopSpeech, s.socket) }))
 		in.Go(fail(func() error { return s.room.Run(intake, s.chat) }))
+		in.Go(func() error {
+			s.chat.KeepCommands(intake, func() <-chan struct{} { return s.library.Snapshot().Replaced() })
+			return nil
+		})
+		in.Go(fail(func() error { return s.member.alone(intake, "chat-sweep", s.chat.Sweep) }))
 		for _, a := range s.adapters {
 			in.Go(func() error { s.converse(intake, a); return nil })
 		}

@@ -13,6 +13,7 @@ import (
 	"petrel/engine"
 	"petrel/engine/expression"
 	"petrel/engine/params"
+	"petrel/engine/runners"
 	"petrel/engine/secrets"
 	"petrel/store"
 )
@@ -49,6 +50,12 @@ type Responder func(ctx context.Context, inst *engine.TriggerInstance) (Response
 type Response struct {
 	Requests []Request
 	Replies  []json.RawMessage // Notice.Body, said to the instance's Origin
+	// Puts and Deletes are recorded together with the rest: what a responder has
+	// to remember, such as a question that it asks.
+	Puts    []store.Put
+	Deletes []store.Delete
+	// Outbox is what shall be said elsewhere than at the instance's Origin.
+	Outbox []runners.OutboxEntry
 }
 
 // Options is what a Service is made of.
@@ -215,6 +222,7 @@ type Request struct {
 	Rule       *engine.RuleRef
 	Instance   string // ID of the trigger instance behind it
 	TraceID    string
+	Notify     json.RawMessage  // who is told of the end; empty: what the action says
 	Names      expression.Names // further names for templates in Parameters
 }
 
@@ -320,6 +328,11 @@ func (s *Service) putExecution(b *store.Batch, d store.Doc[engine.Execution]) er
 		return err
 	}
 	tellParent(b, e)
+	if e.Status.Completed() {
+		if err := s.addNotifications(b, e); err != nil {
+			return err
+		}
+	}
 	body, err := json.Marshal(ExecutionEvent{ID: e.ID, Action: e.Action.Ref, Status: e.Status})
 	if err != nil {
 		return fmt.Errorf("encode the event of execution %s: %w", e.ID, err)

@@ -73,6 +73,7 @@ func (s *Service) respond(ctx context.Context, respond Responder, inst *engine.T
 	if err != nil {
 		return fmt.Errorf("respond to %s: %w", inst.Trigger, err)
 	}
+	b.Puts, b.Deletes = append(b.Puts, answer.Puts...), append(b.Deletes, answer.Deletes...)
 	for i, r := range answer.Requests {
 		r.ID = engine.DeriveID(inst.ID, "responder", fmt.Sprint(i))
 		r.Lane, r.Instance, r.TraceID = inst.Lane, inst.ID, inst.TraceID
@@ -97,6 +98,13 @@ func (s *Service) respond(ctx context.Context, respond Responder, inst *engine.T
 			return fmt.Errorf("respond to %s: a reply without a conversation", inst.Trigger)
 		}
 		if err := notify(b, inst.ID, inst.Lane, inst.Origin, Notice{Kind: NoticeMessage, Body: body}); err != nil {
+			return err
+		}
+	}
+	for i, entry := range answer.Outbox {
+		origin := engine.Origin{Conversation: entry.Conversation}
+		id := engine.DeriveID(inst.ID, "outbox", fmt.Sprint(i))
+		if err := notify(b, id, inst.Lane, &origin, Notice{Kind: NoticeMessage, Body: entry.Body}); err != nil {
 			return err
 		}
 	}
