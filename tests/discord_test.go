@@ -174,3 +174,19 @@ func TestDiscordRefuses(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// What petrel doctor says of a set-up, without a server.
+func TestDiscordDoctor(t *testing.T) {
+	s := fake.Start(fake.Options{NoContent: true})
+	t.Cleanup(s.Close)
+	p := install(t, fmt.Sprintf("chat:\n  discord:\n    token: %s\n    message_content: true\n    api_url: %s\n", s.Token(), s.URL()))
+	out, code := p.run("", "doctor")
+	for _, want := range []string{"the bot is petrel", "Message Content Intent", "all permissions are there", "1000 of 1000", "round trip"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("doctor does not say %q:\n%s", want, out)
+		}
+	}
+	if code == 0 {
+		t.Errorf("doctor is content although Discord will refuse the connection:\n%s", out)
+	}
+}
