@@ -68,6 +68,18 @@ func TestAnswersToCommand(t *testing.T) {
 	}
 }
 
+// Files of the first answer are there once, although it is filled in twice.
+func TestFilesOfAnswer(t *testing.T) {
+	d, to := called(t, false)
+	m := adapters.Message{To: to, Key: "f", Blocks: paragraph("with a file"), Files: []adapters.File{{Name: "out.txt", Content: []byte("all of it")}}}
+	d.s.LoseReplies(1)
+	d.post(m)
+	d.post(m)
+	if s := d.seesText("bob", "#ops", "with a file"); len(s.Attachments) != 1 || s.Files["out.txt"] != "all of it" {
+		t.Errorf("%d attachments: %v", len(s.Attachments), s.Files)
+	}
+}
+
 // After the token ran out the answer is an ordinary message that calls the person.
 func TestTokenRunsOut(t *testing.T) {
 	d, to := called(t, false)

@@ -187,7 +187,7 @@ func (a *Adapter) post(ctx context.Context, m adapters.Message) (adapters.Ref, e
 		}
 	}
 	ref, err := a.create(ctx, id, under, m)
-	if m.To.Thread != "" && under == "" && refusedWith(err, codeArchived, codeUnknownChannel) {
+	if m.To.Thread != "" && under == "" && refusedWith(err, codeArchived, codeLocked, codeUnknownChannel) {
 		// The thread is locked or gone: the answer goes where everybody can find it.
 		a.log.Info("a thread takes no messages; answering in its channel", "thread", id, "error", err)
 		a.places.forget(id)
@@ -209,6 +209,10 @@ func (a *Adapter) create(ctx context.Context, id, under string, m adapters.Messa
 	}
 	var made message
 	err := a.write(ctx, "POST", "channels/"+id+"/messages", m, more, &made)
+	if under != "" && refusedWith(err, codeNoHistory) {
+		delete(more, "message_reference") // replies need the permission to read what was said
+		err = a.write(ctx, "POST", "channels/"+id+"/messages", m, more, &made)
+	}
 	var lost *lostError
 	if m.Key == "" && errors.As(err, &lost) {
 		return adapters.Ref{}, fmt.Errorf("%w: %w", adapters.ErrOutcomeUnknown, lost)
@@ -219,24 +223,40 @@ func (a *Adapter) create(ctx context.Context, id, under string, m adapters.Messa
 	return adapters.Ref{Channel: made.ChannelID, Message: made.ID}, nil
 }
 
-// write renders a message and sends it. Extras that Discord refuses are left
-// out: an answer without them is better than none.
+// write renders a message and sends it. What Discord does not let through is left
+// out, for an answer without it is better than none: extras that it refuses, and
+// embeds and files where the bot may not send them.
 func (a *Adapter) write(ctx context.Context, method, path string, m adapters.Message, more map[string]any, made *message) error {
-	for {
-		r := render(m)
-		for k, v := range more {
-			if old, ok := r.payload[k].(float64); ok && k == "flags" {
-				v = int(old) | v.(int)
-			}
-			r.payload[k] = v
-		}
-		err := a.api.do(ctx, method, path, r.payload, r.files, made)
-		if len(m.Extra["discord"]) == 0 || refusedStatus(err) != 400 {
-			return err
-		}
+	err := a.deliver(ctx, method, path, render(m), more, made)
+	if len(m.Extra["discord"]) > 0 && refusedStatus(err) == 400 {
 		a.log.Warn("Discord refuses extra.discord; sending without it", "key", m.Key, "error", err)
 		m.Extra = nil
+		err = a.deliver(ctx, method, path, render(m), more, made)
 	}
+	if refusedWith(err, codeMissingPermission) && method == "POST" {
+		a.log.Warn("the bot may not embed or attach here; sending text alone", "key", m.Key, "error", err)
+		return a.deliver(ctx, method, path, renderBare(m), more, made)
+	}
+	return err
+}
+
+func (a *Adapter) deliver(ctx context.Context, method, path string, r rendered, more map[string]any, made *message) error {
+	for k, v := range more {
+		if old, ok := r.payload[k].(float64); ok && k == "flags" {
+			v = int(old) | v.(int)
+		}
+		r.payload[k] = v
+	}
+	if method == "PATCH" && len(r.files) > 0 {
+		// These are all the files that the message has, also when it is filled in
+		// for the second time.
+		list := make([]any, len(r.files))
+		for i, f := range r.files {
+			list[i] = map[string]any{"id": i, "filename": f.Name}
+		}
+		r.payload["attachments"] = list
+	}
+	return a.api.do(ctx, method, path, r.payload, r.files, made)
 }
 
 // Update implements adapters.Adapter. A private answer can be changed for 15
