@@ -47,6 +47,7 @@ type Adapter struct {
 	app  string // ID of its application, once known
 
 	pending  *recent[*answering] // interactions by ID, until and after they are acknowledged
+	filled   *recent[string]     // keys of first answers, by interaction
 	forms    *recent[openForm]   // forms by ID and person
 	again    *recent[openForm]   // forms to open again, by the ID in the button
 	texts    *recent[string]     // what was said, by message: names of threads
@@ -90,7 +91,7 @@ func New(o Options) (*Adapter, error) {
 	a := &Adapter{
 		name: name, guild: o.Guild, content: o.MessageContent, log: log,
 		places: newPlaces(), lanes: &lanes{queues: map[string][]func(){}}, sync: newCommandSync(),
-		pending: newRecent[*answering](memory / 8), forms: newRecent[openForm](memory / 4), again: newRecent[openForm](memory / 4),
+		pending: newRecent[*answering](memory / 8), filled: newRecent[string](memory), forms: newRecent[openForm](memory / 4), again: newRecent[openForm](memory / 4),
 		texts: newRecent[string](memory), inThread: newRecent[string](memory), latest: newRecent[string](memory / 8),
 		caught: newRecent[bool](memory), noThread: newRecent[time.Time](memory / 4),
 	}

@@ -95,7 +95,8 @@ func (p *answering) settle(ctx context.Context, e adapters.Event, answer adapter
 		p.answer(ctx, private(answer.Note), answer.Note)
 	case answer.Disposition == adapters.Duplicate:
 		// Another process has it and acknowledges it, as a private one perhaps.
-		// Should it have died, the clock does.
+		// Should it have died, the clock does. Answers do not wait for that.
+		p.a.pending.drop(p.i.ID)
 	case answer.Disposition == adapters.Ignored && ownReply(p.i):
 		p.answer(ctx, private("Done."), "Done.")
 	default:

@@ -1,6 +1,7 @@
 package discord_test
 
 import (
+	"context"
 	"errors"
 	"maps"
 	"strings"
@@ -65,6 +66,41 @@ func TestAnswersToCommand(t *testing.T) {
 		if n := d.count("#ops", text); n != 1 {
 			t.Errorf("%q is there %d times", text, n)
 		}
+	}
+}
+
+// Of two processes that both hear a command, the one that stored it acknowledges
+// it; what is private stays so.
+func TestTwoProcesses(t *testing.T) {
+	d := sit(t, fake.Options{}, nil).connected()
+	d.a.SetCommands(petrel())
+	second, err := discord.New(discord.Options{Token: d.s.Token(), APIURL: d.s.URL()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	run, stop := context.WithCancel(context.Background())
+	ran := make(chan error, 1)
+	go func() { ran <- second.Run(run, d) }()
+	defer func() { stop(); <-ran }()
+	if err := d.s.AwaitOnline(d.ctx, 2); err != nil {
+		t.Fatal(err)
+	}
+	d.answers(func(adapters.Event) (adapters.Answer, error) {
+		return adapters.Answer{Disposition: adapters.Accepted, Private: true}, nil
+	})
+	for i := range 10 {
+		d.call("#ops", "run date")
+		e := d.hear(i + 1)
+		d.post(adapters.Message{To: adapters.Target{Channel: e.Channel.ID, Reply: e.Reply, Private: e.User.ID}, Key: e.DeliveryID, Blocks: paragraph("a secret")})
+	}
+	if n := len(d.s.Person("bob").Sees("#ops")); n != 0 {
+		t.Errorf("bob sees %d messages", n)
+	}
+	if n := d.count("#ops", "a secret"); n != 10 {
+		t.Errorf("ann sees %d of 10 answers", n)
+	}
+	if n := len(d.s.Acks()); n != 10 {
+		t.Errorf("%d acknowledgements", n)
 	}
 }
 

@@ -75,7 +75,7 @@ func (a *Adapter) answer(ctx context.Context, h handle, m adapters.Message, secr
 	hidden := first.Flags&flagEphemeral != 0
 	waiting := first.Flags&flagLoading != 0
 	switch {
-	case hidden == secret && (waiting || m.Key != "" && len(first.Embeds) > 0 && first.Embeds[0].URL == keyAddress(m.Key)):
+	case hidden == secret && (waiting || m.Key != "" && a.filledBy(h, first) == keyAddress(m.Key)):
 		return a.fillIn(ctx, h, m)
 	case secret && !hidden && waiting:
 		// It was announced to everybody: that is taken back.
@@ -101,8 +101,21 @@ func (a *Adapter) answer(ctx context.Context, h handle, m adapters.Message, secr
 	return ref, err
 }
 
+// filledBy is the mark of the key that filled in the announced reply: as it is
+// on the message, else as it is remembered here.
+func (a *Adapter) filledBy(h handle, first message) string {
+	if len(first.Embeds) > 0 && first.Embeds[0].URL != "" {
+		return first.Embeds[0].URL
+	}
+	mark, _ := a.filled.get(h.interaction)
+	return mark
+}
+
 // fillIn writes the first answer into the announced reply.
 func (a *Adapter) fillIn(ctx context.Context, h handle, m adapters.Message) (adapters.Ref, error) {
+	if m.Key != "" {
+		a.filled.put(h.interaction, keyAddress(m.Key))
+	}
 	var made message
 	err := a.write(ctx, "PATCH", h.hook()+"/messages/@original", m, nil, &made)
 	if tokenDead(err) {
