@@ -63,7 +63,7 @@ func (a *Adapter) interactionCreated(ctx context.Context, h adapters.Handler, i 
 // takeInteraction hands an interaction to the handler and acknowledges it as the
 // handler wants.
 func (a *Adapter) takeInteraction(ctx context.Context, h adapters.Handler, p *answering) {
-	if a.reopen(ctx, p) {
+	if a.reopen(ctx, p) || a.confirm(ctx, p) {
 		return
 	}
 	e, problems := a.event(ctx, p.i)

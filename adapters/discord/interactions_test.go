@@ -298,6 +298,34 @@ func TestAnswersToPress(t *testing.T) {
 	}
 }
 
+// A button that wants a question is asked about privately; the press counts, once,
+// when that is answered.
+func TestConfirm(t *testing.T) {
+	d := sit(t, fake.Options{}, nil).connected()
+	ref := d.post(adapters.Message{To: adapters.Target{Channel: "#ops"}, Key: "b", Blocks: paragraph("the database"), Buttons: []adapters.Button{{ID: "drop:1", Label: "Drop it", Confirm: "Really drop *everything*?"}}})
+	ann := d.s.Person("ann")
+	if err := ann.Press(d.ctx, ref.Message, "Drop it"); err != nil {
+		t.Fatal(err)
+	}
+	m := d.seesText("ann", "#ops", "Really drop everything?")
+	if m.OnlyFor == "" {
+		t.Error("everybody is asked")
+	}
+	for range 2 {
+		if err := ann.Press(d.ctx, m.ID, "Yes"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if e := d.hear(1); e.Button != "drop:1" || e.Message != ref.Message {
+		t.Errorf("pressed was %q under %s", e.Button, e.Message)
+	}
+	d.seesText("ann", "#ops", "answered already")
+	d.say("ann", "!afterwards")
+	if e := d.hear(2); e.Text != "!afterwards" {
+		t.Errorf("the press counted twice: %+v", e)
+	}
+}
+
 // More options than a menu takes become several menus of the same select.
 func TestLongSelect(t *testing.T) {
 	d := sit(t, fake.Options{}, nil).connected()

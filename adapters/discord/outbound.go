@@ -20,6 +20,7 @@ const soon = time.Second
 // message of two sends. A private answer that is not the first has neither, so
 // when its outcome is lost that is ErrOutcomeUnknown.
 func (a *Adapter) Send(ctx context.Context, m adapters.Message) (adapters.Ref, error) {
+	a.rememberQuestions(m)
 	h, given := parseHandle(m.To.Reply)
 	if given && h.alive() {
 		ref, err := a.byToken(ctx, h, m)
@@ -276,6 +277,7 @@ func (a *Adapter) deliver(ctx context.Context, method, path string, r rendered, 
 // minutes; afterwards nothing happens.
 func (a *Adapter) Update(ctx context.Context, ref adapters.Ref, m adapters.Message) error {
 	m.Files = nil
+	a.rememberQuestions(m)
 	h, given := parseHandle(m.To.Reply)
 	byToken := h.hook() + "/messages/" + ref.Message
 	if m.To.Private != "" && given && m.To.Private == h.user {

@@ -310,7 +310,7 @@ func button(b adapters.Button) any {
 	case "danger":
 		style = 4
 	}
-	return map[string]any{"type": 2, "style": style, "label": labelText(b.Label, b.ID, buttonLabel), "custom_id": b.ID}
+	return map[string]any{"type": 2, "style": style, "label": labelText(b.Label, b.ID, buttonLabel), "custom_id": pressID(b)}
 }
 
 func labelText(label, other string, limit int) string {
