@@ -44,11 +44,12 @@ const (
 	StateSucceeded State = "succeeded" // final
 	StateFailed    State = "failed"    // final
 	StateRefused   State = "refused"   // final: not understood, or not allowed
+	StateAsking    State = "asking"    // a question to the person; final until it is answered
 )
 
-// Final reports whether nothing more will come.
+// Final reports whether nothing more will come by itself.
 func (s State) Final() bool {
-	return s == StateSucceeded || s == StateFailed || s == StateRefused
+	return s == StateSucceeded || s == StateFailed || s == StateRefused || s == StateAsking
 }
 
 // BlockKind is the kind of one piece of a message.

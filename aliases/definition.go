@@ -28,6 +28,8 @@ type Definition struct {
 	CaseInsensitive bool `json:"case_insensitive,omitempty"`
 	// AllowWhen is an expr condition on who asks where; the command runs only when it holds. Petrel's addition, too.
 	AllowWhen string `json:"allow_when,omitempty"`
+	// Visibility is who sees the answers; empty means Thread. Petrel's addition.
+	Visibility Visibility `json:"visibility,omitempty"`
 	// Allow and Deny say who may use the command, and where; Deny counts more. Contact is whom a refused person is told to ask. Confirm is a
 	// question, maybe a template, that is asked before the command runs. All are Petrel's additions; others judge by them.
 	Allow   *Access `json:"allow,omitempty"`
@@ -43,6 +45,16 @@ type Access struct {
 	Channels  []string `json:"channels,omitempty"`  // "#ops", the platform's ID, or "direct" for every direct conversation
 	Platforms []string `json:"platforms,omitempty"` // names of adapters, such as slack
 }
+
+// Visibility is who sees the answers to a command that was given in a channel.
+type Visibility string
+
+const (
+	Public    Visibility = "public"    // everybody, in the channel itself
+	Thread    Visibility = "thread"    // everybody, in the thread of the command
+	Ephemeral Visibility = "ephemeral" // who asked alone, in the channel; directly where the platform cannot do that
+	Direct    Visibility = "direct"    // who asked alone, in their conversation with the bot; the channel sees a pointer
+)
 
 // Ack says how a command is acknowledged.
 type Ack struct {
@@ -96,6 +108,11 @@ func (d Definition) check() error {
 		return errors.New("action_ref is missing; it names the action to run, as pack.action")
 	case len(d.Formats) == 0:
 		return errors.New("formats is missing or empty; give at least one, for example \"deploy {{ app }}\"")
+	}
+	switch d.Visibility {
+	case "", Public, Thread, Ephemeral, Direct:
+	default:
+		return fmt.Errorf("visibility %q does not exist; it is public, thread, ephemeral or direct", d.Visibility)
 	}
 	for _, f := range []struct {
 		name string

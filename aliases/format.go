@@ -117,6 +117,15 @@ func (f *Format) Source() string { return f.source }
 // Placeholders returns the placeholders in the order written. The slice must not be changed.
 func (f *Format) Placeholders() []Placeholder { return f.placeholders }
 
+// Names returns the names that a match of the format gives values to, placeholders first.
+func (f *Format) Names() []string {
+	names := make([]string, 0, len(f.placeholders)+len(f.shape.names))
+	for _, p := range f.placeholders {
+		names = append(names, p.Name)
+	}
+	return append(names, f.shape.names...)
+}
+
 // Match takes the parameters out of a message. It returns false when the message does not fit, with ErrNoValue when it fits but gives no value
 // at all, or with the engine's error when the format's expression takes too long.
 func (f *Format) Match(msg string) (Params, bool, error) {

@@ -57,7 +57,7 @@ func (t *Table) incomplete(e *entry, text string) (Incomplete, bool) {
 		return Incomplete{}, false
 	}
 	var missing []string
-	for _, name := range e.format.names() {
+	for _, name := range e.format.Names() {
 		if v := hits[0].params[name]; v != nil && strings.Contains(*v, marker) {
 			if *v != marker {
 				return Incomplete{}, false // the gap was taken for a part of another value
@@ -67,15 +67,6 @@ func (t *Table) incomplete(e *entry, text string) (Incomplete, bool) {
 		}
 	}
 	return Incomplete{Match: t.newMatch(e, hits), Missing: missing}, true
-}
-
-// names returns the names that a match of the format gives values to, placeholders first.
-func (f *Format) names() []string {
-	names := make([]string, 0, len(f.placeholders)+len(f.shape.names))
-	for _, p := range f.placeholders {
-		names = append(names, p.Name)
-	}
-	return append(names, f.shape.names...)
 }
 
 // fill writes the message with the marker in place of each required value that is missing. It says no when anything but values is missing, and

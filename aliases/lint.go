@@ -2,6 +2,7 @@ package aliases
 
 import (
 	"cmp"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -28,6 +29,14 @@ func (t *Table) Lint() []Problem {
 // lintDefinition checks what help and patterns say together.
 func lintDefinition(d *Definition) []Problem {
 	var problems []Problem
+	if (d.Visibility == Ephemeral || d.Visibility == Direct) && !d.Ack.Enabled && !d.Result.Enabled {
+		problems = append(problems, Problem{Kind: Suspicious, Ref: d.Ref,
+			Text: fmt.Sprintf("says visibility: %s and switches ack and result off, so there is nothing to see; leave one of them on", d.Visibility)})
+	}
+	if d.Visibility == Public && (threadResponse(d.Ack.Extra) || threadResponse(d.Result.Extra)) {
+		problems = append(problems, Problem{Kind: Suspicious, Ref: d.Ref,
+			Text: "says visibility: public and extra.slack.thread_response: true; visibility decides, so leave one of them out"})
+	}
 	for _, spec := range d.Formats {
 		switch {
 		case len(spec.Representation) == 0:
@@ -142,4 +151,15 @@ func (f *Format) examples() []string {
 		}
 	}
 	return list
+}
+
+// threadResponse reports whether an extra asks for answers in a thread, as
+// StackStorm's chat client understands it.
+func threadResponse(extra json.RawMessage) bool {
+	var e struct {
+		Slack struct {
+			ThreadResponse bool `json:"thread_response"`
+		} `json:"slack"`
+	}
+	return len(extra) > 0 && json.Unmarshal(extra, &e) == nil && e.Slack.ThreadResponse
 }

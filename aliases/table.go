@@ -137,6 +137,17 @@ func compileEntries(d Definition, alias int) ([]entry, []Problem) {
 // Len returns the number of aliases in the table, disabled ones included.
 func (t *Table) Len() int { return len(t.definitions) }
 
+// Enabled returns the aliases that are matched, by ref. They are shared and must not be changed.
+func (t *Table) Enabled() []*Definition {
+	var list []*Definition
+	for i := range t.definitions {
+		if t.definitions[i].Enabled {
+			list = append(list, &t.definitions[i])
+		}
+	}
+	return list
+}
+
 // Get returns the alias of a ref. It is shared and must not be changed.
 func (t *Table) Get(ref string) (*Definition, bool) {
 	i, ok := slices.BinarySearchFunc(t.definitions, ref, func(d Definition, ref string) int { return strings.Compare(d.Ref, ref) })

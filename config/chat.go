@@ -7,13 +7,15 @@ import (
 
 // Chat is what all chat platforms share, and one section a platform.
 type Chat struct {
-	Prefix     string     `yaml:"prefix" doc:"What a command begins with in a channel. Mentions and direct messages need none. Empty: only mentions and direct messages are commands."`
-	Name       string     `yaml:"name" doc:"Name the program answers to: @petrel run date."`
-	Admins     []string   `yaml:"admins" doc:"Whom people are told to ask when something is not allowed: names, a group, a channel, as they shall read it."`
-	Terminal   Terminal   `yaml:"terminal"`
-	Slack      Slack      `yaml:"slack"`
-	Mattermost Mattermost `yaml:"mattermost"`
-	Discord    Discord    `yaml:"discord"`
+	Prefix            string     `yaml:"prefix" doc:"What a command begins with in a channel. Mentions and direct messages need none. Empty: only mentions and direct messages are commands."`
+	Name              string     `yaml:"name" doc:"Name the program answers to: @petrel run date."`
+	Admins            []string   `yaml:"admins" doc:"Whom people are told to ask when something is not allowed: names, a group, a channel, as they shall read it."`
+	StillRunningAfter Duration   `yaml:"still_running_after" doc:"After how long a command that has not ended is said to be still running; again after twice that time, and so on. 0s: never."`
+	WebURL            string     `yaml:"web_url" doc:"Address of a StackStorm web console; answers link to executions there. Empty: no links."`
+	Terminal          Terminal   `yaml:"terminal"`
+	Slack             Slack      `yaml:"slack"`
+	Mattermost        Mattermost `yaml:"mattermost"`
+	Discord           Discord    `yaml:"discord"`
 }
 
 // Terminal is the chat prompt of `petrel` and `petrel chat`.
@@ -55,6 +57,9 @@ func (c *Chat) validate(report func(key, format string, args ...any)) {
 	if ch := c.Terminal.DefaultChannel; !strings.HasPrefix(ch, "#") || len(ch) < 2 || strings.ContainsFunc(ch, isSpace) {
 		report("chat.terminal.default_channel", "%q is not a channel; write for example \"#general\", with the quotes", ch)
 	}
+	if c.StillRunningAfter < 0 {
+		report("chat.still_running_after", "must not be negative; write for example 60s")
+	}
 	if c.Slack.BotToken != "" && c.Slack.AppToken == "" && c.Slack.SigningSecret == "" {
 		report("chat.slack.bot_token", "needs chat.slack.app_token (Socket Mode) or chat.slack.signing_secret (Slack calls this server) beside it")
 	}
@@ -62,7 +67,7 @@ func (c *Chat) validate(report func(key, format string, args ...any)) {
 		report("chat.mattermost.url", "needs chat.mattermost.token beside it: the access token of the bot account")
 	}
 	for key, address := range map[string]string{
-		"chat.slack.api_url": c.Slack.APIURL, "chat.mattermost.url": c.Mattermost.URL, "chat.discord.api_url": c.Discord.APIURL,
+		"chat.web_url": c.WebURL, "chat.slack.api_url": c.Slack.APIURL, "chat.mattermost.url": c.Mattermost.URL, "chat.discord.api_url": c.Discord.APIURL,
 	} {
 		if u, err := url.Parse(address); address != "" && (err != nil || u.Host == "" || !strings.HasPrefix(u.Scheme, "http")) {
 			report(key, "%q is not an address; write for example https://chat.example.org", address)

@@ -19,10 +19,11 @@ import (
 type Config struct {
 	DataDir         string    `yaml:"data_dir" kind:"path" doc:"Folder for everything the program writes: the SQLite file, the unpacked built-in packs. Created when missing."`
 	Node            string    `yaml:"node" doc:"Name of this process among those that share a store; empty means the host's name. A name that is in use gets a number behind."`
-	Roles           []string  `yaml:"roles" doc:"What this process does: chat, api, rules, workers, timers. Empty means everything. Several processes can share the work when the store is Redis."`
+	Roles           []string  `yaml:"roles" doc:"What this process does: chat, api, rules, workers, sensors, timers. Empty means everything. Several processes can share the work when the store is Redis."`
 	Store           Store     `yaml:"store"`
 	HTTP            HTTP      `yaml:"http"`
-	Packs           []string  `yaml:"packs" kind:"path" doc:"Folders that hold packs, each pack a sub-folder with a pack.yaml; a folder that is itself a pack works too. They add to the built-in packs; of two packs with the same ref the first one listed wins, and any of them wins over a built-in one."`
+	Packs           []string  `yaml:"packs" kind:"path" doc:"Folders that hold packs, each pack a sub-folder with a pack.yaml; a folder that is itself a pack works too. They add to the built-in packs; of two packs with the same ref the first one listed wins, and any of them wins over installed packs (packs in data_dir), which win over built-in ones."`
+	PackIndex       []string  `yaml:"pack_index" doc:"Where packs are looked up by name: addresses or files of indexes, JSON of the form {\"packs\": {NAME: {\"repo_url\": ..., \"version\": ...}}}. Of two packs with the same name that of the index listed first counts."`
 	Configs         string    `yaml:"configs" kind:"path" doc:"Folder that holds the configurations of packs, one file REF.yaml a pack. Empty means configs in data_dir."`
 	Python          Python    `yaml:"python"`
 	Secrets         Secrets   `yaml:"secrets"`
@@ -78,19 +79,21 @@ type Log struct {
 // Default returns the configuration of a machine with nothing configured.
 func Default() *Config {
 	return &Config{
-		DataDir: "./data",
-		Roles:   []string{},
-		Packs:   []string{},
-		Store:   Store{Synchronous: "full"},
-		HTTP:    HTTP{Listen: "127.0.0.1:8080", MaxBody: 1 << 20},
-		People:  People{},
-		Python:  Python{Prewarm: true, Interpreter: "python3"},
+		DataDir:   "./data",
+		Roles:     []string{},
+		Packs:     []string{},
+		PackIndex: []string{"https://index.stackstorm.org/v1/index.json"},
+		Store:     Store{Synchronous: "full"},
+		HTTP:      HTTP{Listen: "127.0.0.1:8080", MaxBody: 1 << 20},
+		People:    People{},
+		Python:    Python{Prewarm: true, Interpreter: "python3"},
 		Chat: Chat{
-			Prefix:     "!",
-			Name:       "petrel",
-			Admins:     []string{},
-			Terminal:   Terminal{DefaultChannel: "#general"},
-			Mattermost: Mattermost{CommandTokens: []string{}},
+			Prefix:            "!",
+			Name:              "petrel",
+			Admins:            []string{},
+			StillRunningAfter: Duration(time.Minute),
+			Terminal:          Terminal{DefaultChannel: "#general"},
+			Mattermost:        Mattermost{CommandTokens: []string{}},
 		},
 		Workers:         Workers{MaxWaiting: 100_000, Concurrency: 20},
 		Webhooks:        []Webhook{},
@@ -118,6 +121,10 @@ func (c *Config) ConfigsDir() string {
 	}
 	return filepath.Join(c.DataDir, "configs")
 }
+
+// InstallDir returns the folder that packs are installed into. It comes after the
+// folders of Packs and before the built-in packs.
+func (c *Config) InstallDir() string { return filepath.Join(c.DataDir, "packs") }
 
 // KeyFile returns the file of the keys that secret values are encrypted with.
 func (c *Config) KeyFile() string {

@@ -32,7 +32,10 @@ type Runner struct {
 	Enabled     bool            `json:"enabled"`
 	Parameters  json.RawMessage `json:"runner_parameters"` // object: name -> schema
 	OutputKey   string          `json:"output_key,omitempty"`
-	// Quick: its actions take no time and no process, so more may run at once.
+	// Quick: its actions take no time, start no process and change nothing outside
+	// of their outcome, which is recorded in one batch. So more of them may run at
+	// once, that one runs is not recorded before it has ended, and when its worker
+	// dies it is run again.
 	Quick bool `json:"-"`
 }
 

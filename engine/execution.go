@@ -31,6 +31,10 @@ type Execution struct {
 	TraceID         string   `json:"trace_id"`
 	Origin          *Origin  `json:"origin,omitempty"`
 
+	// Notify says who is told of the end, as in an action's metadata; empty: what
+	// the action says. JSON null mutes that.
+	Notify json.RawMessage `json:"notify,omitempty"`
+
 	// NotBefore is when a delayed execution may begin.
 	NotBefore *time.Time `json:"not_before,omitempty"`
 }

@@ -21,6 +21,8 @@ const (
 	TriggerChatCommand   = "core.chat.command"
 	TriggerChatMessage   = "core.chat.message"
 	TriggerInquiry       = "core.st2.generic.inquiry"
+	TriggerNotify        = "core.st2.generic.notifytrigger"
+	TriggerChatForm      = "core.chat.form"
 )
 
 // TriggerType is a kind of event: what it is called and what its payload holds.

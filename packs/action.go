@@ -71,6 +71,9 @@ func (l *loader) readAction(f *file, o *object, d folder, p *Pack, name string) 
 		f.report(o.lineOf("runner_type"), "there is no runner %s; %s", a.RunnerType, suggestion(a.RunnerType, l.runnerNames))
 	}
 	checkEntryPoint(o, d, a.EntryPoint)
+	if known && engine.Conducted(runner.Name) && !f.failed() {
+		l.checkWorkflow(f, d, a, runner)
+	}
 	if known {
 		o.checkParameters(runner.Parameters, a.Parameters)
 	}
@@ -102,6 +105,24 @@ func checkEntryPoint(o *object, d folder, entry string) {
 	}
 	if _, err := fs.Stat(d.fsys, path.Join("actions", entry)); err != nil {
 		o.file.warn(line, "entry_point actions/%s does not exist; the action will fail", entry)
+	}
+}
+
+// checkWorkflow has the file of a workflow looked at. The action is used all the
+// same: it is looked at again whenever it is started.
+func (l *loader) checkWorkflow(f *file, d folder, a *engine.Action, runner engine.Runner) {
+	if l.checks.Workflow == nil || path.IsAbs(a.EntryPoint) {
+		return
+	}
+	name := path.Join("actions", a.EntryPoint)
+	text, err := fs.ReadFile(d.fsys, name)
+	if err != nil {
+		return // told by checkEntryPoint
+	}
+	named := *a
+	named.RunnerType = runner.Name // not an alias of it
+	for _, p := range l.checks.Workflow(&named, d.shown(name), text) {
+		f.add(p)
 	}
 }
 

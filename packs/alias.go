@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	"gopkg.in/yaml.v3"
 
@@ -21,7 +22,7 @@ type AliasRecord struct {
 // aliasFields are the fields that an alias consists of; the others are either
 // common to all kinds or not looked at.
 var aliasFields = []string{"name", "description", "enabled", "action_ref", "formats", "ack", "result", "extra",
-	"immutable_parameters", "case_insensitive", "allow_when", "allow", "deny", "contact", "confirm"}
+	"immutable_parameters", "case_insensitive", "allow_when", "allow", "deny", "contact", "confirm", "visibility"}
 
 // readAlias reads one file of aliases/.
 func (l *loader) readAlias(f *file, o *object, p *Pack, name string) *AliasRecord {
@@ -52,6 +53,7 @@ func (l *loader) readAlias(f *file, o *object, p *Pack, name string) *AliasRecor
 	o.text("contact")
 	o.text("confirm")
 	checkFormats(o)
+	checkVisibility(o)
 	if source := o.text("allow_when"); source != "" && l.checks.AllowWhen != nil {
 		if err := l.checks.AllowWhen(source); err != nil {
 			f.report(o.lineOf("allow_when"), "allow_when: %v", err)
@@ -66,6 +68,14 @@ func (l *loader) readAlias(f *file, o *object, p *Pack, name string) *AliasRecor
 		return nil
 	}
 	return &AliasRecord{ID: r.id, UID: r.uid, MetadataFile: name, Definition: d}
+}
+
+// checkVisibility says at which line a visibility is none.
+func checkVisibility(o *object) {
+	known := []aliases.Visibility{aliases.Public, aliases.Thread, aliases.Ephemeral, aliases.Direct}
+	if v := o.text("visibility"); v != "" && !slices.Contains(known, aliases.Visibility(v)) {
+		o.file.report(o.lineOf("visibility"), "visibility must be public, thread, ephemeral or direct, not %q", v)
+	}
 }
 
 // accessFields are the lists of allow and deny.

@@ -29,6 +29,11 @@ func (l *loader) crossCheck() {
 			warn(r.Pack, r.MetadataFile, "there is no action %s; the rule cannot start it", r.Action.Ref)
 		}
 	}
+	for _, p := range c.Policies {
+		if actions[p.ResourceRef] == nil {
+			warn(p.Pack, p.MetadataFile, "there is no action %s; the policy limits nothing", p.ResourceRef)
+		}
+	}
 	for _, a := range c.Aliases {
 		if actions[a.ActionRef] == nil {
 			warn(a.Pack, a.MetadataFile, "there is no action %s; the command will fail", a.ActionRef)

@@ -43,6 +43,20 @@ func TriggerTypeCollection() store.Collection[engine.TriggerType] {
 	}}
 }
 
+// SensorCollection holds sensors.
+func SensorCollection() store.Collection[engine.Sensor] {
+	return store.Collection[engine.Sensor]{Name: "sensors", Index: func(s *engine.Sensor) []store.IndexEntry {
+		return byPack(s.Pack, s.Ref)
+	}}
+}
+
+// PolicyCollection holds policies.
+func PolicyCollection() store.Collection[engine.Policy] {
+	return store.Collection[engine.Policy]{Name: "policies", Index: func(p *engine.Policy) []store.IndexEntry {
+		return byPack(p.Pack, p.Ref)
+	}}
+}
+
 func byPack(pack, ref string) []store.IndexEntry {
 	return []store.IndexEntry{{Index: "all", Sort: ref}, {Index: "pack", Value: pack, Sort: ref}}
 }

@@ -107,6 +107,8 @@ type registered struct {
 	rules        []*engine.Rule
 	aliases      []*AliasRecord
 	triggerTypes []*engine.TriggerType
+	sensors      []*engine.Sensor
+	policies     []*engine.Policy
 
 	batches map[string]*store.Batch // by pack
 }
@@ -146,6 +148,21 @@ func (l *Library) plan(ctx context.Context, c *Content) (*registered, error) {
 	}
 	r.rules, err = reconcile(ctx, l.backend, RuleCollection(), c.Rules, keep, r.batches,
 		func(r *engine.Rule) head { return head{r.ID, r.Pack, r.MetadataFile} })
+	if err != nil {
+		return nil, err
+	}
+	r.sensors, err = reconcile(ctx, l.backend, SensorCollection(), c.Sensors, keep, r.batches,
+		func(s *engine.Sensor) head { return head{s.ID, s.Pack, s.MetadataFile} })
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range r.sensors {
+		if s.Dir == "" { // read back from the store
+			s.Dir = paths[s.Pack]
+		}
+	}
+	r.policies, err = reconcile(ctx, l.backend, PolicyCollection(), c.Policies, keep, r.batches,
+		func(p *engine.Policy) head { return head{p.ID, p.Pack, p.MetadataFile} })
 	if err != nil {
 		return nil, err
 	}

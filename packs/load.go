@@ -23,6 +23,8 @@ type Content struct {
 	Rules        []*engine.Rule
 	Aliases      []*AliasRecord
 	TriggerTypes []*engine.TriggerType
+	Sensors      []*engine.Sensor
+	Policies     []*engine.Policy
 	Runners      []engine.Runner // as given to Load
 	Problems     []Problem
 
@@ -45,10 +47,7 @@ func (c *Content) Definitions() []aliases.Definition {
 }
 
 // kinds are the folders of a pack that hold metadata, in the order of loading.
-var kinds = []string{"triggers", "actions", "rules", "aliases"}
-
-// unusedKinds hold metadata that nothing acts on.
-var unusedKinds = []string{"sensors", "policies"}
+var kinds = []string{"triggers", "sensors", "actions", "rules", "aliases", "policies"}
 
 // Load reads all packs of the sources. It never fails as a whole: what is wrong
 // is in Problems, and a broken file takes only itself out. Of two packs with
@@ -121,12 +120,6 @@ func (l *loader) pack(ctx context.Context, d folder, taken map[string]*Pack) {
 	for _, kind := range kinds {
 		l.kind(ctx, d, p, kind)
 	}
-	for _, kind := range unusedKinds {
-		if names, err := d.metadataFiles(kind); err == nil && len(names) > 0 {
-			l.content.Problems = append(l.content.Problems, Problem{File: d.shown(kind), Warning: true,
-				Message: fmt.Sprintf("%s are not supported by this version; these files are not used: %s", kind, strings.Join(names, ", "))})
-		}
-	}
 }
 
 // loaded is what came of one file.
@@ -187,6 +180,14 @@ func (l *loader) file(d folder, p *Pack, kind, name string) loaded {
 		if t := readTriggerType(f, o, p, name); t != nil {
 			r.entity = t
 		}
+	case "sensors":
+		if s := readSensor(f, o, d, p, name); s != nil {
+			r.entity = s
+		}
+	case "policies":
+		if policy := readPolicy(f, o, p, name); policy != nil {
+			r.entity = policy
+		}
 	case "actions":
 		if a := l.readAction(f, o, d, p, name); a != nil {
 			r.entity = a
@@ -222,6 +223,20 @@ func (l *loader) take(r loaded, p *Pack, seen map[string]string) {
 	switch e := r.entity.(type) {
 	case *engine.TriggerType:
 		c.TriggerTypes = append(c.TriggerTypes, e)
+	case *sensorFile:
+		c.Sensors = append(c.Sensors, e.sensor)
+		for _, t := range e.types {
+			// Several sensors of a pack may emit one type; the first one that says
+			// what its payload holds describes it.
+			switch at := slices.IndexFunc(c.TriggerTypes, func(known *engine.TriggerType) bool { return known.Ref == t.Ref }); {
+			case at < 0:
+				c.TriggerTypes = append(c.TriggerTypes, t)
+			case c.TriggerTypes[at].PayloadSchema == nil && t.PayloadSchema != nil:
+				c.TriggerTypes[at] = t
+			}
+		}
+	case *engine.Policy:
+		c.Policies = append(c.Policies, e)
 	case *engine.Action:
 		c.Actions = append(c.Actions, e)
 	case *engine.Rule:
@@ -243,6 +258,10 @@ func runnerKey(name string) string { return strings.ReplaceAll(name, "_", "-") }
 func refOf(entity any) string {
 	switch e := entity.(type) {
 	case *engine.TriggerType:
+		return e.Ref
+	case *sensorFile:
+		return e.sensor.Ref
+	case *engine.Policy:
 		return e.Ref
 	case *engine.Action:
 		return e.Ref

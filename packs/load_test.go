@@ -229,8 +229,8 @@ func TestWarnings(t *testing.T) {
 		"p/actions/b.yaml":   {Data: []byte("name: a\nrunner_type: noop\n")},
 		"p/rules/r.yaml":     {Data: []byte("name: r\ntrigger: {type: q.t}\naction: {ref: q.a}\n")},
 		"p/aliases/l.yaml":   {Data: []byte("name: l\naction_ref: q.a\nformats: [a]\n")},
-		"p/sensors/s.yaml":   {Data: []byte("class_name: S\n")},
-		"p/policies/pol.yml": {Data: []byte("name: S\n")},
+		"p/sensors/s.yaml":   {Data: []byte("class_name: S\nentry_point: s.py\npolling_interval: 7\ntrigger_types: [{name: t}]\n")},
+		"p/policies/pol.yml": {Data: []byte("name: S\nresource_ref: q.a\npolicy_type: action.retry\nparameters: {retry_on: failure}\n")},
 	}
 	second := fstest.MapFS{"p/pack.yaml": {Data: []byte(goodPack + "keywords: [second]\n")}}
 	c := Load(context.Background(), []Source{{FS: tree, Dir: "one"}, {FS: second, Dir: "two"}, Dir("testdata/none")}, testRunners(), Checks{})
@@ -239,13 +239,14 @@ func TestWarnings(t *testing.T) {
 		got = append(got, p.String())
 	}
 	want := []string{
+		"one/p/sensors/s.yaml:3: warning: polling_interval is not known and not used; did you mean poll_interval?",
+		"one/p/sensors/s.yaml:2: warning: entry_point sensors/s.py does not exist; the sensor will not start",
 		"one/p/actions/b.yaml: warning: p.a is already defined in actions/a.yaml; this file is not used",
-		"one/p/sensors: warning: sensors are not supported by this version; these files are not used: sensors/s.yaml",
-		"one/p/policies: warning: policies are not supported by this version; these files are not used: policies/pol.yml",
 		"two/p/pack.yaml: warning: pack p is already loaded from one/p; this copy is not used",
 		"testdata/none: the folder of packs cannot be read: it does not exist",
 		"one/p/rules/r.yaml: warning: there is no trigger type q.t; the rule waits for it",
 		"one/p/rules/r.yaml: warning: there is no action q.a; the rule cannot start it",
+		"one/p/policies/pol.yml: warning: there is no action q.a; the policy limits nothing",
 		"one/p/aliases/l.yaml: warning: there is no action q.a; the command will fail",
 	}
 	if !slices.Equal(got, want) {
@@ -313,7 +314,7 @@ func FuzzMetadata(f *testing.F) {
 			"p/pack.yaml":           {Data: []byte(goodPack)},
 			"p/" + kind + "/x.yaml": {Data: []byte(body)},
 		}}}, testRunners(), Checks{})
-		used := len(c.Actions) + len(c.Rules) + len(c.Aliases) + len(c.TriggerTypes)
+		used := len(c.Actions) + len(c.Rules) + len(c.Aliases) + len(c.TriggerTypes) + len(c.Sensors) + len(c.Policies)
 		if used == 0 && !slices.ContainsFunc(c.Problems, func(p Problem) bool { return !p.Warning }) {
 			t.Error("the file was neither used nor reported")
 		}

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"errors"
 	"io/fs"
+	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 
@@ -119,3 +121,25 @@ func plainRef(name string) string {
 }
 
 func isAbsent(err error) bool { return errors.Is(err, fs.ErrNotExist) }
+
+// ReadManifest reads the pack.yaml of a folder; name is what the folder is, or will
+// be, called. It returns nil and what is wrong when that is no pack.
+func ReadManifest(dir, name string) (*Pack, string) {
+	path := filepath.Join(dir, manifest)
+	f := &file{name: path}
+	body, err := os.ReadFile(path)
+	if err != nil {
+		if isAbsent(err) {
+			return nil, "there is no pack.yaml in it, so it is no pack"
+		}
+		return nil, err.Error()
+	}
+	if p := readPack(f, folder{name: name, dir: dir}, body); p != nil {
+		return p, ""
+	}
+	var texts []string
+	for _, problem := range f.problems {
+		texts = append(texts, problem.String())
+	}
+	return nil, strings.Join(texts, "\n")
+}

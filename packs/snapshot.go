@@ -3,6 +3,7 @@ package packs
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -25,6 +26,8 @@ type Snapshot struct {
 	sortedActions []*engine.Action
 	sortedRules   []*engine.Rule
 	sortedTypes   []*engine.TriggerType
+	sortedSensors []*engine.Sensor
+	policies      map[string][]*engine.Policy // enabled ones, by action
 	runnerList    []engine.Runner
 
 	table    *aliases.Table
@@ -66,6 +69,12 @@ func (s *Snapshot) TriggerTypes() []*engine.TriggerType { return s.sortedTypes }
 // Rules returns all rules, disabled ones included, ordered by ref.
 func (s *Snapshot) Rules() []*engine.Rule { return s.sortedRules }
 
+// Sensors returns all sensors, disabled ones included, ordered by ref.
+func (s *Snapshot) Sensors() []*engine.Sensor { return s.sortedSensors }
+
+// Policies returns the enabled policies of an action, ordered by ref.
+func (s *Snapshot) Policies(action string) []*engine.Policy { return s.policies[action] }
+
 // Config returns the configuration of a pack, nil when it has neither a schema nor
 // values. The error says what is wrong with the files that are there.
 func (s *Snapshot) Config(pack string) (*params.Config, error) {
@@ -105,6 +114,13 @@ func newSnapshot(r *registered, runners []engine.Runner, configs map[string]*pac
 	s.sortedActions = fileUnder(s.actions, r.actions, func(a *engine.Action) string { return a.Ref })
 	s.sortedTypes = fileUnder(s.triggerTypes, r.triggerTypes, func(t *engine.TriggerType) string { return t.Ref })
 	s.sortedRules = fileUnder(nil, r.rules, func(r *engine.Rule) string { return r.Ref })
+	s.sortedSensors = fileUnder(nil, r.sensors, func(s *engine.Sensor) string { return s.Ref })
+	s.policies = map[string][]*engine.Policy{}
+	for _, p := range fileUnder(nil, r.policies, func(p *engine.Policy) string { return p.Ref }) {
+		if p.Enabled {
+			s.policies[p.ResourceRef] = append(s.policies[p.ResourceRef], p)
+		}
+	}
 	records := fileUnder(s.aliases, r.aliases, func(a *AliasRecord) string { return a.Ref })
 	s.runnerList = slices.SortedFunc(slices.Values(runners), func(a, b engine.Runner) int { return cmp.Compare(a.Name, b.Name) })
 	for i := range s.runnerList {
@@ -131,6 +147,9 @@ func fileUnder[T any](m map[string]*T, list []*T, ref func(*T) string) []*T {
 	}
 	return sorted
 }
+
+// Configured lists the packs that have a configuration or a schema for one.
+func (c *Content) Configured() []string { return slices.Sorted(maps.Keys(c.configs)) }
 
 // SecretTexts lists the texts of secret items that stand in configurations.
 func (s *Snapshot) SecretTexts() []string {

@@ -15,6 +15,9 @@ type Checks struct {
 	Trigger func(triggerType string, parameters json.RawMessage) error
 	// When says what is wrong with the `when` of a rule.
 	When func(rule *engine.Rule) error
+	// Workflow says what is wrong with the file of an action whose runner runs
+	// workflows; text is what the file holds.
+	Workflow func(a *engine.Action, file string, text []byte) []Problem
 	// AllowWhen says what is wrong with the `allow_when` of an alias.
 	AllowWhen func(source string) error
 }

@@ -69,7 +69,7 @@ func TestChatRunsItsOwnServer(t *testing.T) {
 func TestThreadsAndDirectMessages(t *testing.T) {
 	p := install(t, "")
 	p.start()
-	if out, code := p.run("", "node", "list"); code != 0 || !strings.Contains(out, "alive") || !strings.Contains(out, "chat,api,rules,workers,timers") {
+	if out, code := p.run("", "node", "list"); code != 0 || !strings.Contains(out, "alive") || !strings.Contains(out, "chat,api,rules,workers,sensors,timers") {
 		t.Errorf("node list: exit code %d\n%s", code, out)
 	}
 	ann := p.sit("ann", "#general")
@@ -130,7 +130,7 @@ func TestProgressAndCancel(t *testing.T) {
 		}
 		return errors.New("no card with the output so far")
 	})
-	if len(card.Message.Buttons) != 1 || card.Message.Buttons[0].Label != "Cancel" {
+	if len(card.Message.Buttons) != 2 || card.Message.Buttons[0].Label != "Cancel" {
 		t.Fatalf("buttons: %+v", card.Message.Buttons)
 	}
 	ann.press("2", card.ID, card.Message.Buttons[0].ID)

@@ -43,7 +43,7 @@ var allowed = map[string][]string{
 	"engine/sensors":              {"engine", "engine/expression/...", "engine/sensors/..."},
 	"engine/pipeline":             {"engine", "engine/...", "store"},
 	"aliases":                     {"engine", "engine/expression/..."},
-	"packs":                       {"aliases", "engine", "engine/params", "store", "packs/..."},
+	"packs":                       {"aliases", "engine", "engine/params", "engine/expression/value", "store", "packs/..."},
 	"bot":                         {"..."},
 	"tests":                       {"..."},
 }

@@ -257,3 +257,12 @@ func (l *lockedBuffer) String() string {
 	defer l.mu.Unlock()
 	return l.b.String()
 }
+
+// readIfThere returns a file of the installation's folder, "" when there is none.
+func (p *petrel) readIfThere(elem ...string) string {
+	body, err := os.ReadFile(p.file(elem...))
+	if err != nil {
+		return ""
+	}
+	return string(body)
+}

@@ -251,7 +251,10 @@ func testPrivate(t *test) {
 	t.join("bob", "#ops")
 	to := adapters.Target{Channel: t.harness.Channel("#ops").ID, Private: t.harness.User("ann").ID}
 	t.send(adapters.Message{To: to, Key: "p1", Blocks: paragraph("between us")})
-	if s := t.seeText("ann", "#ops", "between us"); !s.Private {
+	if t.PrivateInDirect {
+		t.join("ann", "@")
+		t.seeText("ann", "@", "between us")
+	} else if s := t.seeText("ann", "#ops", "between us"); !s.Private {
 		t.Errorf("the message is not marked as private: %+v", s)
 	}
 	t.barrier("#ops", "ann", "bob")

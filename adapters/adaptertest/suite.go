@@ -36,6 +36,9 @@ type Features struct {
 	RedeliversRefused bool
 	// Redelivers: the harness can make the platform deliver an event twice.
 	Redelivers bool
+	// PrivateInDirect: a private message that answers no interaction is seen in
+	// the direct conversation with the bot.
+	PrivateInDirect bool
 	// Drops: the harness can cut the connections of the platform.
 	Drops bool
 	// Slows: the harness can make the platform slow.

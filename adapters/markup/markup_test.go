@@ -102,3 +102,32 @@ func FuzzSplit(f *testing.F) {
 		}
 	})
 }
+
+func TestHeadTailMarkup(t *testing.T) {
+	fenced := "before\n```\n" + strings.Repeat("a line of output\n", 100) + "```\nafter"
+	for _, tt := range []struct {
+		name, text string
+		limit      int
+		whole      bool
+	}{
+		{"fits", "short", 100, true},
+		{"no limit", fenced, 0, true},
+		{"through a fence", fenced, 300, false},
+		{"before a fence", strings.Repeat("word ", 200) + "\n```\nx\n```", 200, false},
+		{"within a word", strings.Repeat("x", 1000), 200, false},
+	} {
+		short, whole := HeadTailMarkup(tt.text, tt.limit)
+		if whole != tt.whole {
+			t.Errorf("%s: whole is %t", tt.name, whole)
+		}
+		if n := utf8.RuneCountInString(short); tt.limit > 0 && n > tt.limit {
+			t.Errorf("%s: %d characters, at most %d", tt.name, n, tt.limit)
+		}
+		if strings.Count(short, "```")%2 != 0 {
+			t.Errorf("%s: a broken fence:\n%s", tt.name, short)
+		}
+		if !whole && !strings.Contains(short, "characters left out") {
+			t.Errorf("%s: nothing says that something is missing:\n%s", tt.name, short)
+		}
+	}
+}

@@ -2,6 +2,7 @@ package markup
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 	"unicode/utf8"
 )
@@ -57,6 +58,9 @@ func offset(s string, n int) int {
 	return len(s)
 }
 
+// leftOut is the line that HeadTail puts in.
+var leftOut = regexp.MustCompile(`\n\[\.\.\. \d+ characters left out \.\.\.\]`)
+
 // HeadTail keeps the first and the last lines of a text that is longer than
 // limit characters, with a line between them that says how much is left out.
 // whole reports that nothing was.
@@ -77,4 +81,29 @@ func HeadTail(s string, limit int) (short string, whole bool) {
 	}
 	left := total - utf8.RuneCountInString(head) - utf8.RuneCountInString(tail)
 	return fmt.Sprintf("%s\n[... %d characters left out ...]\n%s", strings.TrimSuffix(head, "\n"), left, tail), false
+}
+
+// HeadTailMarkup is HeadTail for a text with fences of three backquotes: one that
+// the cut goes through is closed and opened again. A limit of 0 is none; others
+// must be at least 100.
+func HeadTailMarkup(s string, limit int) (short string, whole bool) {
+	const fences = "\n```" + "```\n"
+	total := utf8.RuneCountInString(s)
+	if limit <= 0 || total <= limit {
+		return s, true
+	}
+	short, _ = HeadTail(s, limit-len(fences))
+	at := leftOut.FindStringIndex(short)
+	if at == nil {
+		return short, false
+	}
+	head, line, tail := short[:at[0]], short[at[0]:at[1]], short[at[1]:]
+	if strings.Count(head, "```")%2 == 1 {
+		head += "\n```"
+	}
+	if strings.Count(s[:len(s)-len(tail)], "```")%2 == 1 {
+		tail = "```\n" + strings.TrimPrefix(tail, "\n")
+		line += "\n"
+	}
+	return head + line + tail, false
 }

@@ -1,6 +1,7 @@
 package terminal
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -26,6 +27,17 @@ type Entry struct {
 	// Text is what a person said, Message what the program said; one of them.
 	Text    string            `json:"text,omitempty"`
 	Message *adapters.Message `json:"message,omitempty"`
+
+	Files     []FileInfo `json:"files,omitempty"`     // of Message; their content is kept apart
+	Reactions []string   `json:"reactions,omitempty"` // names of emoji
+	Pinned    bool       `json:"pinned,omitempty"`
+}
+
+// FileInfo is what a message shows of a file.
+type FileInfo struct {
+	Name  string `json:"name"`
+	Title string `json:"title,omitempty"`
+	Size  int    `json:"size"` // bytes
 }
 
 // Journal keeps what was said, for longer than the process lives. The room has
@@ -44,6 +56,11 @@ type Journal interface {
 	// Recent returns the last n entries of a channel, oldest first: ordered by
 	// Time, then by ID. It includes private ones.
 	Recent(ctx context.Context, channel string, n int) ([]Entry, error)
+	// KeepFile keeps the content of a file of the entry with the given ID, which
+	// may be appended later. Keeping it again replaces it.
+	KeepFile(ctx context.Context, id, name string, content []byte) error
+	// File returns the content of a file, or ErrNoEntry.
+	File(ctx context.Context, id, name string) ([]byte, error)
 }
 
 // ErrNoEntry: the journal has no such entry.
@@ -54,7 +71,8 @@ var ErrNoEntry = errors.New("no such message")
 type MemoryJournal struct {
 	mu      sync.Mutex
 	entries map[string]Entry
-	order   map[string][]string // channel -> IDs, by Time and ID
+	order   map[string][]string  // channel -> IDs, by Time and ID
+	files   map[[2]string][]byte // by the entry's ID and the name
 }
 
 var _ Journal = (*MemoryJournal)(nil)
@@ -122,4 +140,32 @@ func (j *MemoryJournal) Recent(ctx context.Context, channel string, n int) ([]En
 		out[i] = j.entries[id]
 	}
 	return out, nil
+}
+
+// KeepFile implements Journal.
+func (j *MemoryJournal) KeepFile(ctx context.Context, id, name string, content []byte) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.files == nil {
+		j.files = map[[2]string][]byte{}
+	}
+	j.files[[2]string{id, name}] = bytes.Clone(content)
+	return nil
+}
+
+// File implements Journal.
+func (j *MemoryJournal) File(ctx context.Context, id, name string) ([]byte, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	content, there := j.files[[2]string{id, name}]
+	if !there {
+		return nil, ErrNoEntry
+	}
+	return content, nil
 }

@@ -24,7 +24,10 @@ const Protocol = 1
 const (
 	DoJoin    = "join"    // be As in the channel In; see its messages from now on
 	DoSay     = "say"     // say Text in the channel In, under Thread if given
-	DoPress   = "press"   // press Button of the message ID
+	DoCall    = "call"    // use the slash command Command, with Text behind it, in the channel In
+	DoPress   = "press"   // press Button of the message ID, or choose Choice in that select
+	DoSubmit  = "submit"  // send the form Form, filled in with Values, that a press of ID or a call in In opened
+	DoFile    = "file"    // see the content of the file Name of the message ID
 	DoHistory = "history" // see the last Earlier entries of the channel In
 	DoWho     = "who"     // see who is here
 )
@@ -39,7 +42,13 @@ type Request struct {
 	Thread   string `json:"thread,omitempty"` // ID of the message to answer under
 	ID       string `json:"id,omitempty"`     // message whose button is pressed
 	Button   string `json:"button,omitempty"`
+	Choice   string `json:"choice,omitempty"` // value of the option
+	Command  string `json:"command,omitempty"`
+	Name     string `json:"name,omitempty"`    // of a file
 	Earlier  int    `json:"earlier,omitempty"` // how many entries to look back
+
+	Form   string            `json:"form,omitempty"`
+	Values map[string]string `json:"values,omitempty"`
 }
 
 // What the server tells.
@@ -48,7 +57,8 @@ const (
 	IsJoined  = "joined"
 	IsMessage = "message" // a new entry
 	IsUpdate  = "update"  // an entry with a higher revision
-	IsSaid    = "said"    // what became of a say or a press; Text is for its author alone
+	IsSaid    = "said"    // what became of a say, call, press or submit; Text, Form and Problems are for its author alone
+	IsFile    = "file"    // the Content of a file
 	IsHistory = "history"
 	IsWho     = "who"
 	IsError   = "error"
@@ -76,6 +86,11 @@ type Frame struct {
 	Entry       *Entry   `json:"entry,omitempty"`
 	Entries     []Entry  `json:"entries,omitempty"` // oldest first
 	People      []Person `json:"people,omitempty"`
+	Name        string   `json:"name,omitempty"` // of a file
+	Content     []byte   `json:"content,omitempty"`
+
+	Form     *adapters.Form    `json:"form,omitempty"`     // to be filled in now
+	Problems map[string]string `json:"problems,omitempty"` // of the submitted form, by the inputs' names
 }
 
 // Person is somebody who is here, and where.

@@ -85,9 +85,13 @@ func New(o Options) *Server {
 // Name implements adapters.Adapter.
 func (s *Server) Name() string { return s.opt.Name }
 
-// Capabilities implements adapters.Adapter: a terminal shows everything.
+// Capabilities implements adapters.Adapter: a terminal shows everything. What
+// it can show at a glance is another matter, hence MaxText.
 func (s *Server) Capabilities() adapters.Capabilities {
-	return adapters.Capabilities{Threads: true, Edit: true, Buttons: true, Ephemeral: true}
+	return adapters.Capabilities{
+		Threads: true, Edit: true, Buttons: true, Selects: true, Forms: true, Ephemeral: true, EditPrivate: true,
+		Files: true, Commands: true, MaxText: maxText, MaxFile: maxFile, EditEvery: 200,
+	}
 }
 
 // Run hands events to h until ctx ends. Sessions are served by Serve, before,
@@ -174,6 +178,9 @@ func (s *Server) Send(ctx context.Context, m adapters.Message) (adapters.Ref, er
 	if e.Thread, err = s.threadOf(ctx, channel, m.To.Thread); err != nil {
 		return adapters.Ref{}, fmt.Errorf("send: %w", err)
 	}
+	if e.Files, err = s.keepFiles(ctx, e.ID, m.Files); err != nil {
+		return adapters.Ref{}, fmt.Errorf("send: %w", err)
+	}
 	m.To = adapters.Target{Channel: channel, Thread: e.Thread, Private: e.Private}
 	e.Message = clone(m)
 	if e, _, err = s.post(ctx, e, ""); err != nil {
@@ -185,31 +192,43 @@ func (s *Server) Send(ctx context.Context, m adapters.Message) (adapters.Ref, er
 // Update implements adapters.Adapter. The message stays where it is; its To and
 // Key are not changed, nor its InReplyTo when m has none.
 func (s *Server) Update(ctx context.Context, ref adapters.Ref, m adapters.Message) error {
+	return s.change(ctx, "update", ref, func(e *Entry) error {
+		if e.Message == nil {
+			return fmt.Errorf("it is a line of %s", e.From.Name)
+		}
+		m.To, m.Key, m.InReplyTo = e.Message.To, e.Message.Key, cmp.Or(m.InReplyTo, e.Message.InReplyTo)
+		e.Message, e.Edited = clone(m), s.now()
+		return nil
+	})
+}
+
+// change replaces an entry by what edit makes of it, and shows it.
+func (s *Server) change(ctx context.Context, what string, ref adapters.Ref, edit func(*Entry) error) error {
 	e, err := s.opt.Journal.Get(ctx, ref.Message)
 	if err != nil {
-		return fmt.Errorf("update message %s: %w", ref.Message, updateError(err))
+		return fmt.Errorf("%s message %s: %w", what, ref.Message, updateError(err))
 	}
 	l := s.lane(e.Channel)
 	l.post.Lock()
 	defer l.post.Unlock()
 	if e, err = s.opt.Journal.Get(ctx, ref.Message); err != nil {
-		return fmt.Errorf("update message %s: %w", ref.Message, updateError(err))
+		return fmt.Errorf("%s message %s: %w", what, ref.Message, updateError(err))
 	}
-	if e.Message == nil {
-		return fmt.Errorf("update message %s: it is a line of %s", ref.Message, e.From.Name)
+	if err := edit(&e); err != nil {
+		return fmt.Errorf("%s message %s: %w", what, ref.Message, err)
 	}
-	m.To, m.Key, m.InReplyTo = e.Message.To, e.Message.Key, cmp.Or(m.InReplyTo, e.Message.InReplyTo)
-	e.Message, e.Rev, e.Edited = clone(m), e.Rev+1, s.now()
+	e.Rev++
 	if err := s.opt.Journal.Replace(ctx, e); err != nil {
-		return fmt.Errorf("update message %s: %w", ref.Message, updateError(err))
+		return fmt.Errorf("%s message %s: %w", what, ref.Message, updateError(err))
 	}
 	s.show(Frame{Is: IsUpdate, Entry: &e})
 	return nil
 }
 
-// clone copies a message: the caller may go on changing its own.
+// clone copies a message, without its files: the caller may go on changing its
+// own.
 func clone(m adapters.Message) *adapters.Message {
-	m.Blocks, m.Buttons = slices.Clone(m.Blocks), slices.Clone(m.Buttons)
+	m.Blocks, m.Buttons, m.Selects, m.Files = slices.Clone(m.Blocks), slices.Clone(m.Buttons), slices.Clone(m.Selects), nil
 	for i := range m.Blocks {
 		m.Blocks[i].Fields = slices.Clone(m.Blocks[i].Fields)
 	}

@@ -169,15 +169,21 @@ func (ses *session) do(ctx context.Context, r Request) error {
 		return ses.join(ctx, r)
 	case DoSay:
 		return ses.say(ctx, r)
+	case DoCall:
+		return ses.call(ctx, r)
 	case DoPress:
 		return ses.press(ctx, r)
+	case DoSubmit:
+		return ses.submit(ctx, r)
+	case DoFile:
+		return ses.file(ctx, r)
 	case DoHistory:
 		return ses.history(ctx, r)
 	case DoWho:
 		ses.who(r)
 		return nil
 	default:
-		return fmt.Errorf("unknown request %q: use join, say, press, history or who", r.Do)
+		return fmt.Errorf("unknown request %q: use join, say, call, press, submit, file, history or who", r.Do)
 	}
 }
 
@@ -286,13 +292,34 @@ func (ses *session) who(r Request) {
 }
 
 func (ses *session) say(ctx context.Context, r Request) error {
+	if strings.TrimSpace(r.Text) == "" {
+		return errors.New("there is nothing in this line")
+	}
+	return ses.utter(ctx, r, r.Text, func(ev *adapters.Event) {
+		ev.Kind = adapters.MessagePosted
+		ev.Text, ev.Mentioned = unmention(r.Text, ses.server.opt.BotName)
+	})
+}
+
+// call uses the room's one slash command, which has the name of the bot.
+// Everybody in the channel sees that.
+func (ses *session) call(ctx context.Context, r Request) error {
+	if r.Command != ses.server.opt.BotName {
+		return fmt.Errorf("there is no command /%s here; there is /%s", r.Command, ses.server.opt.BotName)
+	}
+	r.Thread = ""
+	return ses.utter(ctx, r, strings.TrimSpace("/"+r.Command+" "+r.Text), func(ev *adapters.Event) {
+		ev.Kind, ev.Opens = adapters.CommandCalled, true
+		ev.Command, ev.Text = r.Command, strings.TrimSpace(r.Text)
+	})
+}
+
+// utter records a line and hands over the event that it is.
+func (ses *session) utter(ctx context.Context, r Request, line string, fill func(*adapters.Event)) error {
 	s := ses.server
 	name, channel, err := ses.place(r)
 	if err != nil {
 		return err
-	}
-	if strings.TrimSpace(r.Text) == "" {
-		return errors.New("there is nothing in this line")
 	}
 	l := s.lane(channel)
 	l.hear.Lock()
@@ -301,7 +328,7 @@ func (ses *session) say(ctx context.Context, r Request) error {
 	ses.enter(name, channel)
 	s.mu.Unlock()
 
-	e := Entry{ID: entryID("said", r.Delivery), Channel: channel, From: adapters.User{ID: name, Name: name}, Text: r.Text}
+	e := Entry{ID: entryID("said", r.Delivery), Channel: channel, From: adapters.User{ID: name, Name: name}, Text: line}
 	if e.Thread, err = s.threadOf(ctx, channel, r.Thread); err != nil {
 		return s.notAccepted(err)
 	}
@@ -316,9 +343,8 @@ func (ses *session) say(ctx context.Context, r Request) error {
 		ses.push(Frame{Is: IsMessage, Delivery: r.Delivery, Entry: &recorded})
 	}
 	ev := s.event(recorded.Channel, recorded.From, recorded.Time)
-	ev.Kind, ev.DeliveryID = adapters.MessagePosted, r.Delivery
-	ev.Message, ev.Thread = recorded.ID, recorded.Thread
-	ev.Text, ev.Mentioned = unmention(recorded.Text, s.opt.BotName)
+	ev.DeliveryID, ev.Message, ev.Thread = r.Delivery, recorded.ID, recorded.Thread
+	fill(&ev)
 	return ses.deliver(ctx, ev)
 }
 
@@ -328,19 +354,69 @@ func (ses *session) press(ctx context.Context, r Request) error {
 	if err != nil {
 		return err
 	}
-	e, err := s.opt.Journal.Get(ctx, r.ID)
-	if err != nil && !errors.Is(err, ErrNoEntry) {
-		return s.notAccepted(err)
+	e, err := s.visible(ctx, name, r.ID)
+	if err != nil {
+		return err
 	}
-	direct := e.Channel != "" && e.Channel[0] == '@' && e.Channel != "@"+name
-	if err != nil || e.Message == nil || direct || (e.Private != "" && e.Private != name) {
-		return fmt.Errorf("there is no message %s with a button for %s", r.ID, name)
-	}
-	has := func(b adapters.Button) bool { return b.ID == r.Button }
 	// A redelivery is let through: its first delivery may have removed the button.
-	if !slices.ContainsFunc(e.Message.Buttons, has) && !s.answered(r.Delivery) {
+	switch {
+	case e.Message == nil:
+		return fmt.Errorf("there is no message %s with a button for %s", r.ID, name)
+	case !offers(e.Message, r.Button, r.Choice) && !s.answered(r.Delivery):
 		return errors.New("this button is no longer there")
 	}
+	return ses.act(ctx, name, e, r.Delivery, func(ev *adapters.Event) {
+		ev.Kind, ev.Opens = adapters.ButtonPressed, true
+		ev.Button, ev.Choice = r.Button, r.Choice
+	})
+}
+
+// offers reports whether a message has a button, or a select with an option.
+func offers(m *adapters.Message, id, choice string) bool {
+	if choice == "" {
+		return slices.ContainsFunc(m.Buttons, func(b adapters.Button) bool { return b.ID == id })
+	}
+	return slices.ContainsFunc(m.Selects, func(s adapters.Select) bool {
+		return s.ID == id && slices.ContainsFunc(s.Options, func(o adapters.Option) bool { return o.Value == choice })
+	})
+}
+
+// submit hands over a form that was filled in. What the form is about is known
+// to whoever opened it.
+func (ses *session) submit(ctx context.Context, r Request) error {
+	s := ses.server
+	name, err := PersonName(r.As)
+	if err != nil {
+		return err
+	}
+	if r.Form == "" {
+		return errors.New("a submission needs the ID of its form")
+	}
+	e, err := s.visible(ctx, name, r.ID)
+	if err != nil {
+		return err
+	}
+	return ses.act(ctx, name, e, r.Delivery, func(ev *adapters.Event) {
+		ev.Kind, ev.Form, ev.Values = adapters.FormSubmitted, r.Form, r.Values
+	})
+}
+
+// visible returns a message that a person may do something with.
+func (s *Server) visible(ctx context.Context, name, id string) (Entry, error) {
+	e, err := s.opt.Journal.Get(ctx, id)
+	if err != nil && !errors.Is(err, ErrNoEntry) {
+		return e, s.notAccepted(err)
+	}
+	direct := e.Channel != "" && e.Channel[0] == '@' && e.Channel != "@"+name
+	if err != nil || direct || (e.Private != "" && e.Private != name) {
+		return e, fmt.Errorf("there is no message %s for %s", id, name)
+	}
+	return e, nil
+}
+
+// act hands over what a person did with a message.
+func (ses *session) act(ctx context.Context, name string, e Entry, delivery string, fill func(*adapters.Event)) error {
+	s := ses.server
 	l := s.lane(e.Channel)
 	l.hear.Lock()
 	defer l.hear.Unlock()
@@ -349,8 +425,8 @@ func (ses *session) press(ctx context.Context, r Request) error {
 	s.mu.Unlock()
 
 	ev := s.event(e.Channel, adapters.User{ID: name, Name: name}, s.now())
-	ev.Kind, ev.DeliveryID = adapters.ButtonPressed, r.Delivery
-	ev.Message, ev.Thread, ev.Button = e.ID, e.Thread, r.Button
+	ev.DeliveryID, ev.Message, ev.Thread = delivery, e.ID, e.Thread
+	fill(&ev)
 	return ses.deliver(ctx, ev)
 }
 
@@ -375,9 +451,12 @@ func (ses *session) deliver(ctx context.Context, ev adapters.Event) error {
 	// A duplicate is answered as the first time, when that is still known.
 	answer = s.answers.settle(ev.DeliveryID, answer)
 	s.mu.Unlock()
+	if !ev.Opens {
+		answer.Form = nil
+	}
 	ses.push(Frame{
 		Is: IsSaid, Delivery: ev.DeliveryID, ID: ev.Message, Disposition: dispositionWord(answer.Disposition),
-		Text: answer.Note,
+		Text: answer.Note, Form: answer.Form, Problems: answer.Problems,
 	})
 	return nil
 }

@@ -28,6 +28,10 @@ type Service interface {
 	ListensTo(trigger, key string) bool
 	Execution(ctx context.Context, id string) (engine.Execution, error)
 	View(e *engine.Execution) map[string]any
+	PendingInquiries(ctx context.Context, after string, max int) (list []pipeline.Inquiry, next string, err error)
+	Inquiry(ctx context.Context, id string) (pipeline.Inquiry, engine.Execution, error)
+	Respond(ctx context.Context, id string, by pipeline.Person, response json.RawMessage) (pipeline.Inquiry, error)
+	Workflow(ctx context.Context, id string) (pipeline.WorkflowView, error)
 }
 
 // Options is what the API is made of.
@@ -35,8 +39,12 @@ type Options struct {
 	Service Service
 	// Nodes lists the processes of the deployment, as JSON values.
 	Nodes func(ctx context.Context) (any, error)
+	// Packs registers packs.
+	Packs Packs
 	// Keys is the datastore.
 	Keys *datastore.Service
+	// Sensors looks after the sensors; nil: none.
+	Sensors Sensors
 	// Ready reports why the program cannot take work now, nil when it can.
 	Ready   func(ctx context.Context) error
 	MaxBody int64           // bytes of a request body
@@ -70,6 +78,9 @@ func New(o Options) http.Handler {
 			r.Get("/nodes", h.nodes)
 			r.Get("/executions/{id}", h.execution)
 			h.keyRoutes(r)
+			h.sensorRoutes(r)
+			h.inquiryRoutes(r)
+			r.Post("/packs/register", h.registerPacks)
 		})
 	})
 	r.NotFound(func(w http.ResponseWriter, r *http.Request) {

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -32,6 +33,7 @@ type Options struct {
 	Senders     int    // connections that post them
 	Commands    int    // for each latency
 	Processes   int    // that share the work, this one included
+	FlowsOnly   bool   // measure workflows and nothing else
 	Memory      int    // executions to queue and finish for the figures about memory; 0: none
 	Log         *slog.Logger
 }
@@ -45,6 +47,7 @@ type Report struct {
 	RequestsPerS float64            `json:"executions_per_second"` // requests of a noop, until finished
 	Idle         Latency            `json:"push_to_start_idle_ms"`
 	Commands     map[string]Command `json:"commands"` // by rate
+	Flows        *Flows             `json:"workflows,omitempty"`
 	Memory       *Memory            `json:"memory,omitempty"`
 }
 
@@ -126,7 +129,9 @@ func makeBed(ctx context.Context, o Options, roles server.Roles) (_ *bed, err er
 	if err != nil {
 		return nil, err
 	}
-	for name, body := range pack {
+	files := flowFiles()
+	maps.Copy(files, pack)
+	for name, body := range files {
 		path := filepath.Join(dir, "packs", "bench", name)
 		if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
 			return nil, err
@@ -159,7 +164,11 @@ func (b *bed) measure(ctx context.Context, r *Report) error {
 	if err := b.warmUp(ctx); err != nil {
 		return err
 	}
-	for _, step := range []func(context.Context, *Report) error{b.idle, b.events, b.requests, b.commands} {
+	steps := []func(context.Context, *Report) error{b.idle, b.events, b.requests, b.commands, b.flows}
+	if b.o.FlowsOnly {
+		steps = steps[len(steps)-1:]
+	}
+	for _, step := range steps {
 		if err := step(ctx, r); err != nil {
 			return err
 		}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"petrel/adapters"
+	"petrel/adapters/markup"
 	"petrel/aliases"
 	"petrel/engine"
 	"petrel/engine/pipeline"
@@ -19,23 +20,31 @@ import (
 // Card is what was said about an execution so far.
 type Card struct {
 	Adapter string           `json:"adapter"`
-	Ref     adapters.Ref     `json:"ref"`    // the live message; empty when the alias wants none
-	Shown   adapters.Message `json:"shown"`  // its present content
-	Closed  bool             `json:"closed"` // the result was told
+	Ref     adapters.Ref     `json:"ref"`              // the live message; empty when the alias wants none
+	Shown   adapters.Message `json:"shown"`            // its present content
+	Edited  time.Time        `json:"edited,omitzero"`  // when that was said
+	Lost    bool             `json:"lost,omitempty"`   // it cannot be edited any more, as when somebody removed it
+	Told    bool             `json:"told,omitempty"`   // the result was told
+	Closed  bool             `json:"closed"`           // there is nothing more to say
+	Wake    time.Time        `json:"wake,omitzero"`    // when this is looked at again by itself
+	Reminds int              `json:"reminds,omitzero"` // how often it was said that it still runs
 }
 
 // Cards holds what was said about executions.
 var Cards = store.Collection[Card]{Name: "chat_cards"}
 
-// progressLines is how much of the output of a running action its card shows.
-const progressLines = 8
+// How much of the output of a running action its card shows.
+const (
+	progressLines = 8
+	progressWidth = 200 // characters of a line
+)
 
 // tell brings what is said about an execution up to date: the live card, and
 // the result once there is one. Whatever happened since the last notice is
 // covered by looking at the execution as it is now.
 func (c *Chat) tell(ctx context.Context, item store.Item, n pipeline.Notice) error {
-	var p place
-	if err := json.Unmarshal(n.Detail, &p); err != nil {
+	t := telling{c: c, item: item}
+	if err := json.Unmarshal(n.Detail, &t.place); err != nil {
 		return fmt.Errorf("%w: unreadable origin: %w", errUndeliverable, err)
 	}
 	e, err := c.service.Execution(ctx, n.Execution)
@@ -43,36 +52,68 @@ func (c *Chat) tell(ctx context.Context, item store.Item, n pipeline.Notice) err
 		return err
 	}
 	e = c.service.Shown(&e)
-	shown, err := Cards.Get(ctx, c.store, e.ID)
+	t.e, t.alias = &e, c.aliasOf(&e)
+	doc, err := Cards.Get(ctx, c.store, e.ID)
 	if errors.Is(err, store.ErrNotFound) {
-		shown, err = store.Doc[Card]{ID: e.ID, Value: Card{Adapter: p.Adapter}}, nil
+		doc, err = store.Doc[Card]{ID: e.ID, Value: Card{Adapter: t.place.Adapter}}, nil
 	}
 	if err != nil {
 		return err
 	}
-	ack := &store.Batch{Acks: []store.Item{item}}
-	if shown.Value.Closed {
-		return c.store.Commit(ctx, ack)
+	b := &store.Batch{Acks: []store.Item{item}}
+	if doc.Value.Closed {
+		return c.store.Commit(ctx, b)
 	}
-	before := shown.Value
-	alias := c.aliasOf(&e)
-	if err := c.showCard(ctx, &shown.Value, p, &e, alias); err != nil {
+	t.card = doc.Value
+	if err := t.bringUpToDate(ctx); err != nil {
 		return err
 	}
-	if e.Status.Completed() {
-		if alias.Result.Enabled {
-			if _, err := c.send(ctx, p.Adapter, c.resultMessage(ctx, p, &e, alias)); err != nil {
-				return err
-			}
-		}
-		shown.Value.Closed = true
+	if err := t.schedule(b, n); err != nil {
+		return err
 	}
-	if !reflect.DeepEqual(before, shown.Value) {
-		if err := Cards.Put(ack, shown); err != nil {
+	if !reflect.DeepEqual(doc.Value, t.card) {
+		doc.Value = t.card
+		if err := Cards.Put(b, doc); err != nil {
 			return err
 		}
 	}
-	return c.store.Commit(ctx, ack)
+	return c.store.Commit(ctx, b)
+}
+
+// telling is one look at an execution on behalf of those who wait for it.
+type telling struct {
+	c     *Chat
+	item  store.Item
+	place place
+	e     *engine.Execution
+	alias *aliases.Definition
+	card  Card
+	again time.Time // when an edit that had to wait can be made; zero: none waits
+}
+
+func (t *telling) bringUpToDate(ctx context.Context) error {
+	switch {
+	case t.alias.Ack.Enabled:
+		if err := t.showCard(ctx); err != nil {
+			return err
+		}
+	case t.card.Edited.IsZero():
+		t.card.Edited = t.c.now() // nothing is to be said, and that was done now
+	}
+	ended := t.e.Status.Completed()
+	if !ended {
+		return t.remind(ctx)
+	}
+	if !t.card.Told {
+		if t.alias.Result.Enabled {
+			if _, err := t.c.send(ctx, t.place.Adapter, t.c.resultMessage(ctx, t.place, t.e, t.alias)); err != nil {
+				return err
+			}
+		}
+		t.card.Told = true
+	}
+	t.card.Closed = t.again.IsZero()
+	return nil
 }
 
 // aliasOf returns the alias behind an execution; without one, plain settings.
@@ -82,48 +123,103 @@ func (c *Chat) aliasOf(e *engine.Execution) *aliases.Definition {
 			return alias
 		}
 	}
-	return &aliases.Definition{Ack: aliases.Ack{Enabled: true}, Result: aliases.Result{Enabled: true}}
+	return &aliases.Definition{Ack: aliases.Ack{Enabled: true, AppendURL: true}, Result: aliases.Result{Enabled: true}}
 }
 
-// showCard posts the live message or brings it up to date.
-func (c *Chat) showCard(ctx context.Context, shown *Card, p place, e *engine.Execution, alias *aliases.Definition) error {
-	if !alias.Ack.Enabled {
+// showCard posts the live message or brings it up to date, as often as the
+// platform likes. The newest state counts: what is shown is made anew each time.
+func (t *telling) showCard(ctx context.Context) error {
+	a, ok := t.c.Adapter(t.place.Adapter)
+	if !ok {
+		return fmt.Errorf("%w: there is no chat adapter %q", errUndeliverable, t.place.Adapter)
+	}
+	first := t.card.Edited.IsZero()
+	if !first && (t.card.Lost || !editable(a.Capabilities(), t.place)) {
 		return nil
 	}
-	m, err := c.cardMessage(ctx, p, e, alias)
+	m, err := t.cardMessage(ctx)
 	if err != nil {
 		return err
 	}
-	a, ok := c.Adapter(p.Adapter)
-	if !ok {
-		return fmt.Errorf("%w: there is no chat adapter %q", errUndeliverable, p.Adapter)
+	if first {
+		return t.post(ctx, m)
 	}
+	if reflect.DeepEqual(t.card.Shown, m) {
+		return nil
+	}
+	now := t.c.now()
+	if soonest := t.card.Edited.Add(time.Duration(a.Capabilities().EditEvery) * time.Millisecond); now.Before(soonest) && !t.e.Status.Completed() {
+		t.again = soonest
+		return nil
+	}
+	return t.edit(ctx, m, now)
+}
+
+// editable reports whether what is said to a place can be changed.
+func editable(can adapters.Capabilities, p place) bool {
+	return can.Edit && (!p.private() || can.EditPrivate)
+}
+
+func (t *telling) post(ctx context.Context, m adapters.Message) error {
+	if to := t.place.Pointer; to != nil {
+		pointer := adapters.Message{
+			To: *to, Key: t.e.ID + "/pointer", InReplyTo: t.place.Message, Mention: t.place.User,
+			Blocks: []adapters.Block{paragraph("I answer you in our direct conversation.")},
+		}
+		if _, err := t.c.send(ctx, t.place.Adapter, pointer); err != nil {
+			return err
+		}
+	}
+	ref, err := t.c.send(ctx, t.place.Adapter, m)
+	if err != nil {
+		return err
+	}
+	t.card.Ref, t.card.Shown, t.card.Edited, t.card.Lost = ref, m, t.c.now(), ref == adapters.Ref{}
+	return nil
+}
+
+// edit changes the live message. A platform that wants to be left alone gets the
+// newest state later; the result does not wait for that.
+func (t *telling) edit(ctx context.Context, m adapters.Message, now time.Time) error {
+	err := t.c.update(ctx, t.place.Adapter, t.card.Ref, m)
+	var retry *adapters.RetryError
 	switch {
-	case shown.Ref == (adapters.Ref{}):
-		ref, err := c.send(ctx, p.Adapter, m)
-		if err != nil {
-			return err
-		}
-		shown.Ref, shown.Shown = ref, m
-	case a.Capabilities().Edit && !reflect.DeepEqual(shown.Shown, m):
-		if err := c.update(ctx, p.Adapter, shown.Ref, m); err != nil {
-			return err
-		}
-		shown.Shown = m
+	case err == nil:
+		t.card.Shown, t.card.Edited = m, now
+	case errors.As(err, &retry):
+		t.again = now.Add(max(retry.After, time.Second))
+	case !errors.Is(err, errUndeliverable) || t.item.Deliveries < cardTries:
+		return err
+	default:
+		t.c.log.Warn("a live message cannot be changed any more", "execution_id", t.e.ID, "adapter", t.place.Adapter, "error", err)
+		t.card.Lost = true
 	}
 	return nil
 }
 
+// cardTries is after how many tries a live message is left as it is.
+const cardTries = 3
+
 // cardMessage renders the live message: what was understood, how it stands.
-func (c *Chat) cardMessage(ctx context.Context, p place, e *engine.Execution, alias *aliases.Definition) (adapters.Message, error) {
+func (t *telling) cardMessage(ctx context.Context) (adapters.Message, error) {
+	c, p, e, alias := t.c, t.place, t.e, t.alias
 	m := adapters.Message{To: p.To, Key: e.ID + "/card", InReplyTo: p.Message, Mention: p.User, State: adapters.StateWorking}
-	m.Blocks = []adapters.Block{paragraph("%s", c.ackText(ctx, e, alias)), paragraph("%s", standing(e))}
+	c.decorate(ctx, &m, e, alias, alias.Ack.Extra, "ack.extra")
+	m.Blocks = []adapters.Block{paragraph("%s", c.ackText(ctx, e, alias)), paragraph("%s", c.standing(e))}
+	tasks, err := c.tasks(ctx, e)
+	if err != nil {
+		return m, err
+	}
+	if tasks != "" {
+		m.Blocks = append(m.Blocks, paragraph("%s", tasks))
+	}
+	details := adapters.Button{ID: buttonDetails + ":" + e.ID, Label: "Details"}
 	if e.Status.Completed() {
 		m.State = adapters.StateNone // the result is the last word
 		if !alias.Result.Enabled {
 			m.State = finalState(e.Status)
 		}
-		m.Buttons = []adapters.Button{{ID: buttonAgain + ":" + e.ID, Label: "Run again"}}
+		m.Buttons = []adapters.Button{{ID: buttonAgain + ":" + e.ID, Label: "Run again"}, details}
 		return m, nil
 	}
 	records, err := c.service.Output(ctx, e.ID, 20)
@@ -134,17 +230,18 @@ func (c *Chat) cardMessage(ctx context.Context, p place, e *engine.Execution, al
 		m.Blocks = append(m.Blocks, adapters.Block{Kind: adapters.Preformatted, Text: tail})
 	}
 	if e.Status.Cancelable() {
-		m.Buttons = []adapters.Button{{ID: buttonCancel + ":" + e.ID, Label: "Cancel", Style: "danger"}}
+		m.Buttons = append(m.Buttons, adapters.Button{ID: buttonCancel + ":" + e.ID, Label: "Cancel", Style: "danger"})
 	}
+	m.Buttons = append(m.Buttons, details)
 	return m, nil
 }
 
 // standing is the line of the card that says how the execution stands.
-func standing(e *engine.Execution) string {
+func (c *Chat) standing(e *engine.Execution) string {
 	id := "execution `" + e.ID + "`"
 	switch e.Status {
 	case engine.Requested, engine.Scheduled, engine.Running:
-		return "Working on it, " + id + "."
+		return c.underWay(e) + ", " + id + "."
 	case engine.Canceling:
 		return fmt.Sprintf("Being canceled by %s, %s.", e.Context.CancelledBy, id)
 	case engine.Canceled:
@@ -159,6 +256,23 @@ func standing(e *engine.Execution) string {
 		return fmt.Sprintf("Abandoned after %s, %s: it is unknown how far it got.", elapsed(e), id)
 	default:
 		return fmt.Sprintf("It is %s, %s.", e.Status, id)
+	}
+}
+
+// underWay says for how long an execution has been worked on, once that is
+// worth a word.
+func (c *Chat) underWay(e *engine.Execution) string {
+	for_ := c.now().Sub(e.StartTimestamp)
+	waiting := e.Status != engine.Running
+	switch {
+	case for_ < 5*time.Second:
+		return "Working on it"
+	case waiting:
+		return "Waiting for a free worker, " + took(for_) + " so far"
+	case for_ < c.patience:
+		return "Working on it, " + took(for_) + " so far"
+	default:
+		return "Still running after " + took(for_)
 	}
 }
 
@@ -201,6 +315,9 @@ func lastLines(records []pipeline.OutputRecord, n int) string {
 	lines := strings.Split(strings.TrimRight(all.String(), "\n"), "\n")
 	if len(lines) > n {
 		lines = lines[len(lines)-n:]
+	}
+	for i, l := range lines {
+		lines[i] = markup.Shorten(l, progressWidth)
 	}
 	return strings.Join(lines, "\n")
 }

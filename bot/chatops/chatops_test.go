@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"petrel/adapters"
-	"petrel/engine"
 )
 
 func TestAddress(t *testing.T) {
@@ -31,12 +30,12 @@ func TestAddress(t *testing.T) {
 		{"direct", adapters.Event{Text: "run date", Channel: direct}, "run date", true},
 		{"direct with prefix", adapters.Event{Text: "!run date", Channel: direct}, "run date", true},
 	} {
-		if text, ours := c.address(tt.event); text != tt.text || ours != tt.ours {
-			t.Errorf("%s: %q, %t", tt.name, text, ours)
+		if text, how := c.address(tt.event); text != tt.text || (how != unaddressed) != tt.ours {
+			t.Errorf("%s: %q, %d", tt.name, text, how)
 		}
 	}
 	c.prefix = ""
-	if text, ours := c.address(adapters.Event{Text: "!run date"}); ours {
+	if text, ours := c.address(adapters.Event{Text: "!run date"}); ours != unaddressed {
 		t.Errorf("without a prefix: %q is ours", text)
 	}
 }
@@ -51,7 +50,7 @@ func TestOrigin(t *testing.T) {
 		{adapters.Event{Message: "m2", Thread: "m1", Channel: adapters.Channel{ID: "#ops"}}, "m1"},
 		{adapters.Event{Message: "m3", Channel: adapters.Channel{ID: "@ann", Direct: true}}, ""},
 	} {
-		o, err := origin(tt.event)
+		o, err := placeOf(tt.event).origin()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -94,8 +93,7 @@ func TestResultText(t *testing.T) {
 		{"a list", "http-request", `[1]`, "[1]"},
 		{"nothing", "noop", ``, ""},
 	} {
-		e := &engine.Execution{Action: engine.ActionRef{Runner: tt.runner}, Result: json.RawMessage(tt.result)}
-		if got := resultText(e); got != tt.want {
+		if got := resultText(tt.runner, json.RawMessage(tt.result)); got != tt.want {
 			t.Errorf("%s: %q, want %q", tt.name, got, tt.want)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"petrel/adapters"
@@ -18,6 +19,8 @@ import (
 type post struct {
 	Adapter string           `json:"adapter"`
 	Message adapters.Message `json:"message"`
+	// Ref is the message of ours whose content this replaces; nil: a new one.
+	Ref *adapters.Ref `json:"ref,omitempty"`
 }
 
 // sendLimit bounds one call to a platform. Beyond it the item is handed back.
@@ -51,6 +54,10 @@ func (c *Chat) deliver(ctx context.Context, item store.Item) error {
 	switch n.Kind {
 	case pipeline.NoticeExecution:
 		return c.afterwards(ctx, item, c.tell(ctx, item, n))
+	case pipeline.NoticeInquiry:
+		return c.afterwards(ctx, item, c.tellInquiry(ctx, item, n))
+	case noticeWake:
+		return c.wake(ctx, item, n)
 	case pipeline.NoticeRejection:
 		err = c.reject(ctx, item, n)
 	case pipeline.NoticeMessage:
@@ -58,7 +65,7 @@ func (c *Chat) deliver(ctx context.Context, item store.Item) error {
 		if err = json.Unmarshal(n.Body, &p); err != nil {
 			return c.bury(ctx, item, fmt.Errorf("unreadable message: %w", err))
 		}
-		_, err = c.send(ctx, p.Adapter, p.Message)
+		err = c.utter(ctx, p)
 	default:
 		return c.bury(ctx, item, fmt.Errorf("notice of unknown kind %q", n.Kind))
 	}
@@ -89,7 +96,7 @@ func (c *Chat) send(ctx context.Context, adapter string, m adapters.Message) (ad
 	if !ok {
 		return adapters.Ref{}, fmt.Errorf("%w: there is no chat adapter %q", errUndeliverable, adapter)
 	}
-	ref, err := a.Send(ctx, c.hide(m))
+	ref, err := a.Send(ctx, c.shaped(m, a.Capabilities()))
 	if errors.Is(err, adapters.ErrOutcomeUnknown) {
 		c.log.Warn("a message may or may not have been posted", "adapter", adapter, "channel", m.To.Channel, "key", m.Key)
 		return ref, nil
@@ -102,7 +109,15 @@ func (c *Chat) update(ctx context.Context, adapter string, ref adapters.Ref, m a
 	if !ok {
 		return fmt.Errorf("%w: there is no chat adapter %q", errUndeliverable, adapter)
 	}
-	return undeliverable(ctx, a.Update(ctx, ref, c.hide(m)))
+	return undeliverable(ctx, a.Update(ctx, ref, c.shaped(m, a.Capabilities())))
+}
+
+// shaped makes a message one that a platform can show, without secrets.
+func (c *Chat) shaped(m adapters.Message, can adapters.Capabilities) adapters.Message {
+	if m.To.Private != "" && !can.Ephemeral {
+		m.To = adapters.Target{Channel: "@" + strings.TrimPrefix(m.To.Private, "@")}
+	}
+	return fit(c.hide(m), can)
 }
 
 // hide takes out of a message what is secret.
@@ -140,9 +155,11 @@ func (c *Chat) reject(ctx context.Context, item store.Item, n pipeline.Notice) e
 	return err
 }
 
-// bury files a notice that cannot be delivered where people can find it.
+// bury files a notice that cannot be delivered where people can find it, and
+// tells those who wait for it, in the plainest words, that there is no answer.
 func (c *Chat) bury(ctx context.Context, item store.Item, cause error) error {
 	c.log.Error("a message could not be delivered and was given up", "item", item.ID, "conversation", item.Group, "error", cause)
+	c.apologize(ctx, item, cause)
 	now := c.now()
 	var b store.Batch
 	letter := pipeline.DeadLetter{Queue: item.Queue, Item: item.ID, Body: item.Body, Reason: cause.Error(), At: now}
@@ -151,4 +168,42 @@ func (c *Chat) bury(ctx context.Context, item store.Item, cause error) error {
 	}
 	b.Acks = append(b.Acks, item)
 	return c.store.Commit(ctx, &b)
+}
+
+// apologize says where a message was expected that there will be none. It is
+// tried once: what could not be said in five tries may not be sayable at all.
+func (c *Chat) apologize(ctx context.Context, item store.Item, cause error) {
+	adapter, m, ok := c.apology(item, cause)
+	if !ok {
+		return
+	}
+	if _, err := c.send(ctx, adapter, m); err != nil {
+		c.log.Warn("nobody could be told of it", "item", item.ID, "adapter", adapter, "channel", m.To.Channel, "error", err)
+	}
+}
+
+func (c *Chat) apology(item store.Item, cause error) (adapter string, m adapters.Message, ok bool) {
+	var n pipeline.Notice
+	if json.Unmarshal(item.Body, &n) != nil {
+		return "", m, false
+	}
+	m.Blocks = []adapters.Block{paragraph("There is an answer to this that could not be shown here: %s.", inline(cause.Error()))}
+	m.State = adapters.StateFailed
+	var said post
+	var p place
+	switch {
+	case n.Kind == pipeline.NoticeMessage && json.Unmarshal(n.Body, &said) == nil:
+		if said.Message.InReplyTo == "" {
+			return "", m, false // nobody waits for it
+		}
+		m.To, m.InReplyTo, m.Mention, m.Key = said.Message.To, said.Message.InReplyTo, said.Message.Mention, said.Message.Key+"/apology"
+		return said.Adapter, m, true
+	case n.Kind != noticeWake && json.Unmarshal(n.Detail, &p) == nil && p.Adapter != "":
+		if n.Execution != "" {
+			m.Blocks = append(m.Blocks, paragraph("It is about the execution `%s`.", n.Execution))
+		}
+		m.To, m.InReplyTo, m.Mention, m.Key = p.To, p.Message, p.User, item.ID+"/apology"
+		return p.Adapter, m, true
+	}
+	return "", m, false
 }

@@ -12,63 +12,135 @@ import (
 	"petrel/engine"
 	"petrel/engine/expression"
 	"petrel/engine/pipeline"
+	"petrel/store"
 )
+
+// turn is one command between its record and what follows from it. Stages either
+// pass it on or answer it.
+type turn struct {
+	id     string // of the trigger instance; IDs of what follows derive from it
+	cmd    command
+	place  place
+	who    asker
+	answer pipeline.Response
+}
 
 // respond is the pipeline.Responder of core.chat.command: the alias is the rule
 // that answers a command.
 func (c *Chat) respond(ctx context.Context, inst *engine.TriggerInstance) (pipeline.Response, error) {
-	var cmd command
-	if err := json.Unmarshal(inst.Payload, &cmd); err != nil {
+	t := &turn{id: inst.ID}
+	if err := json.Unmarshal(inst.Payload, &t.cmd); err != nil {
 		return pipeline.Response{}, fmt.Errorf("payload of %s: %w", inst.Trigger, err)
 	}
-	if filter, ok := helpRequest(cmd.Text); ok && cmd.Alias == "" {
-		return c.reply(inst, cmd, adapters.StateSucceeded, c.help(filter)...)
-	}
-	if cmd.Alias == "" {
-		return c.reply(inst, cmd, adapters.StateRefused, c.notUnderstood(cmd.Text)...)
-	}
-	alias, ok := c.catalog().AliasTable().Get(cmd.Alias)
-	if !ok || !alias.Enabled {
-		return c.reply(inst, cmd, adapters.StateRefused, paragraph("The command %s is not there any more.", cmd.Alias))
-	}
-	var answer pipeline.Response
-	for _, hit := range cmd.Hits {
-		refusal, err := c.refusal(ctx, cmd, alias, hit)
-		if err != nil {
-			return pipeline.Response{}, err
-		}
-		if refusal != "" {
-			return c.reply(inst, cmd, adapters.StateRefused, paragraph("%s", refusal))
-		}
-		request, err := c.request(ctx, cmd, alias, hit)
-		if err != nil {
-			return c.reply(inst, cmd, adapters.StateRefused, paragraph("%s", err))
-		}
-		answer.Requests = append(answer.Requests, request)
-	}
-	return answer, nil
-}
-
-// reply makes a Response that is one message to the place of the command.
-func (c *Chat) reply(inst *engine.TriggerInstance, cmd command, state adapters.State, blocks ...adapters.Block) (pipeline.Response, error) {
 	if inst.Origin == nil {
 		return pipeline.Response{}, errors.New("the command has no place to answer to")
 	}
-	var p place
-	if err := json.Unmarshal(inst.Origin.Detail, &p); err != nil {
+	if err := json.Unmarshal(inst.Origin.Detail, &t.place); err != nil {
 		return pipeline.Response{}, fmt.Errorf("origin of trigger instance %s: %w", inst.ID, err)
 	}
-	body, err := json.Marshal(post{Adapter: p.Adapter, Message: adapters.Message{
-		To: p.To, Key: inst.ID, InReplyTo: p.Message, Mention: cmd.User.ID, State: state, Blocks: blocks,
-	}})
-	if err != nil {
-		return pipeline.Response{}, fmt.Errorf("encode a reply: %w", err)
+	t.who = c.askerOf(t.cmd)
+	var err error
+	if t.cmd.Answer != "" {
+		err = c.hear(ctx, t)
+	} else {
+		err = c.decide(ctx, t)
 	}
-	return pipeline.Response{Replies: []json.RawMessage{body}}, nil
+	if err != nil {
+		return pipeline.Response{}, err
+	}
+	return t.answer, nil
+}
+
+// decide matches a command, authorises it, asks what there is to ask, and runs
+// it.
+func (c *Chat) decide(ctx context.Context, t *turn) error {
+	if filter, ok := helpRequest(t.cmd.Text); ok && t.cmd.Alias == "" {
+		return t.say(adapters.StateSucceeded, c.help(ctx, t.who, filter)...)
+	}
+	if t.cmd.Alias == "" {
+		if done, err := c.interpret(ctx, t); done || err != nil {
+			return err
+		}
+	}
+	alias, ok := c.catalog().AliasTable().Get(t.cmd.Alias)
+	if !ok || !alias.Enabled {
+		return t.say(adapters.StateRefused, paragraph("The command %s is not there any more.", t.cmd.Alias))
+	}
+	t.place = c.narrowed(t.place, t.cmd)
+	for _, hit := range t.cmd.Hits {
+		refusal, err := c.refusal(ctx, t.who, alias, hit)
+		if err != nil {
+			return err
+		}
+		if refusal != "" {
+			return t.say(adapters.StateRefused, paragraph("%s", refusal))
+		}
+	}
+	if len(t.cmd.Hits) == 1 {
+		if missing := c.missing(alias, t.cmd.Hits[0]); len(missing) > 0 {
+			return c.askValues(t, alias, missing)
+		}
+	}
+	if alias.Confirm != "" && !t.cmd.Confirmed {
+		return c.askWhether(ctx, t, alias)
+	}
+	return c.run(ctx, t, alias)
+}
+
+// run asks for an execution for each hit.
+func (c *Chat) run(ctx context.Context, t *turn, alias *aliases.Definition) error {
+	var requests []pipeline.Request
+	origin, err := t.place.origin()
+	if err != nil {
+		return err
+	}
+	for _, hit := range t.cmd.Hits {
+		request, err := c.request(ctx, t, alias, hit)
+		if err != nil {
+			return t.say(adapters.StateRefused, paragraph("%s", err))
+		}
+		request.Origin = origin
+		requests = append(requests, request)
+	}
+	t.answer.Requests = append(t.answer.Requests, requests...)
+	return nil
+}
+
+// say answers with one message.
+func (t *turn) say(state adapters.State, blocks ...adapters.Block) error {
+	return t.send(adapters.Message{State: state, Blocks: blocks})
+}
+
+// send answers with one message at the place of the command.
+func (t *turn) send(m adapters.Message) error {
+	m = t.addressed(m)
+	body, err := json.Marshal(post{Adapter: t.place.Adapter, Message: m})
+	if err != nil {
+		return fmt.Errorf("encode a reply: %w", err)
+	}
+	t.answer.Replies = append(t.answer.Replies, body)
+	return nil
+}
+
+// addressed fills in for whom and where a message is.
+func (t *turn) addressed(m adapters.Message) adapters.Message {
+	m.To, m.Key, m.InReplyTo, m.Mention = t.place.To, t.id, t.place.Message, t.cmd.User.ID
+	return m
+}
+
+// put records a document with the answer.
+func put[T any](t *turn, in store.Collection[T], d store.Doc[T]) error {
+	var b store.Batch
+	if err := in.Put(&b, d); err != nil {
+		return err
+	}
+	t.answer.Puts = append(t.answer.Puts, b.Puts...)
+	return nil
 }
 
 // request turns one hit of an alias into a request for its action.
-func (c *Chat) request(ctx context.Context, cmd command, alias *aliases.Definition, hit aliases.Params) (pipeline.Request, error) {
+func (c *Chat) request(ctx context.Context, t *turn, alias *aliases.Definition, hit aliases.Params) (pipeline.Request, error) {
+	cmd := t.cmd
 	chat, err := json.Marshal(map[string]string{"adapter": cmd.Adapter, "channel": cmd.Channel.ID, "thread": cmd.Thread, "message": cmd.Message})
 	if err != nil {
 		return pipeline.Request{}, err
@@ -76,7 +148,7 @@ func (c *Chat) request(ctx context.Context, cmd command, alias *aliases.Definiti
 	r := pipeline.Request{
 		Action: alias.ActionRef,
 		Context: engine.Context{
-			User: cmd.User.Name, APIUser: cmd.User.Name, SourceChannel: cmd.Channel.Name,
+			User: t.who.User, APIUser: t.who.User, SourceChannel: cmd.Channel.Name,
 			ActionAlias: &engine.AliasRef{ID: engine.DeriveID("action_alias", alias.Ref), Name: alias.Name, Ref: alias.Ref},
 			Chat:        chat,
 		},
@@ -128,30 +200,11 @@ func (c *Chat) addImmutable(ctx context.Context, alias *aliases.Definition, abou
 	return nil
 }
 
-// parameterTypes returns the schema type of each parameter of an action; the
-// action's word counts before the runner's.
+// parameterTypes returns the schema type of each parameter of an action.
 func (c *Chat) parameterTypes(ref string) map[string]string {
 	types := map[string]string{}
-	action, ok := c.catalog().Action(ref)
-	if !ok {
-		return types
-	}
-	schemas := []json.RawMessage{action.Parameters}
-	if runner, ok := c.catalog().Runner(action.RunnerType); ok {
-		schemas = append(schemas, runner.Parameters)
-	}
-	for _, raw := range schemas {
-		var schema map[string]struct {
-			Type string `json:"type"`
-		}
-		if len(raw) == 0 || json.Unmarshal(raw, &schema) != nil {
-			continue // Request reports an unusable schema
-		}
-		for name, s := range schema {
-			if types[name] == "" {
-				types[name] = s.Type
-			}
-		}
+	for _, p := range c.parameters(ref) {
+		types[p.Name] = p.Type
 	}
 	return types
 }
@@ -172,71 +225,4 @@ func typed(kind, text string) any {
 		list[i] = strings.TrimSpace(p)
 	}
 	return list
-}
-
-// helpRequest recognises "help" and "help FILTER".
-func helpRequest(text string) (filter string, ok bool) {
-	word, rest, _ := strings.Cut(strings.TrimSpace(text), " ")
-	return strings.TrimSpace(rest), strings.EqualFold(word, "help") || word == "" || word == "?"
-}
-
-// help lists the commands that the filter selects.
-func (c *Chat) help(filter string) []adapters.Block {
-	lines := c.catalog().AliasTable().Help(filter)
-	if len(lines) == 0 {
-		return []adapters.Block{paragraph("No available commands match %s. Say `%shelp` to see all of them.", filter, c.prefix)}
-	}
-	var list strings.Builder
-	for _, l := range lines {
-		fmt.Fprintf(&list, "%s%s\n", c.prefix, l)
-	}
-	return []adapters.Block{
-		paragraph("These commands are known. Begin with `%s` or `@%s`; in a direct message neither is needed.", c.prefix, c.name),
-		{Kind: adapters.Preformatted, Text: strings.TrimSuffix(list.String(), "\n")},
-	}
-}
-
-// notUnderstood says why a command fits no alias and what comes near.
-func (c *Chat) notUnderstood(text string) []adapters.Block {
-	_, err := c.catalog().AliasTable().Resolve(text)
-	var ambiguous *aliases.AmbiguousError
-	if errors.As(err, &ambiguous) {
-		var list strings.Builder
-		for _, m := range ambiguous.Candidates {
-			fmt.Fprintf(&list, "%s (%s)\n", m.Format, m.Alias.Ref)
-		}
-		return []adapters.Block{
-			paragraph("That can mean more than one command. Word it so that only one of them fits:"),
-			{Kind: adapters.Preformatted, Text: strings.TrimSuffix(list.String(), "\n")},
-		}
-	}
-	blocks := []adapters.Block{paragraph("I do not know the command `%s`.", inline(text))}
-	var none *aliases.NoMatchError
-	switch {
-	case errors.As(err, &none) && len(none.Suggestions) > 0:
-		var list strings.Builder
-		for _, s := range none.Suggestions {
-			fmt.Fprintf(&list, "%s%s\n", c.prefix, s)
-		}
-		blocks = append(blocks, paragraph("Did you mean:"), adapters.Block{Kind: adapters.Preformatted, Text: strings.TrimSuffix(list.String(), "\n")})
-	case err != nil && none == nil:
-		blocks = append(blocks, paragraph("%s", err))
-	default:
-		blocks = append(blocks, paragraph("Say `%shelp` to see what there is.", c.prefix))
-	}
-	return blocks
-}
-
-// paragraph makes a block of text.
-func paragraph(format string, args ...any) adapters.Block {
-	return adapters.Block{Kind: adapters.Paragraph, Text: fmt.Sprintf(format, args...)}
-}
-
-// inline makes text that a person typed fit between backquotes on one line.
-func inline(text string) string {
-	text = strings.Join(strings.Fields(strings.ReplaceAll(text, "`", "'")), " ")
-	if r := []rune(text); len(r) > 200 {
-		text = string(r[:200]) + "..."
-	}
-	return text
 }

@@ -5,10 +5,12 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
 	"petrel/adapters"
+	"petrel/adapters/markup"
 	"petrel/aliases"
 	"petrel/engine"
 	"petrel/engine/expression"
@@ -17,13 +19,16 @@ import (
 // ackText is the line that says what was understood: the alias's own, else the
 // name of the action.
 func (c *Chat) ackText(ctx context.Context, e *engine.Execution, alias *aliases.Definition) string {
-	if alias.Ack.Format == "" {
-		return "Running *" + e.Action.Ref + "*."
+	text, err := "Running *"+e.Action.Ref+"*.", error(nil)
+	if alias.Ack.Format != "" {
+		text, err = c.renderer.String(ctx, alias.Ack.Format, expression.Names{"execution": c.view(e), "actionalias": toMap(alias)})
 	}
-	text, err := c.renderer.String(ctx, alias.Ack.Format, expression.Names{"execution": c.service.View(e), "actionalias": toMap(alias)})
 	if err != nil {
 		c.log.Warn("ack.format cannot be rendered", "alias", alias.Ref, "execution_id", e.ID, "error", err)
-		return fmt.Sprintf("Cannot render \"format\" in field \"ack\" for alias. %v", err)
+		text = fmt.Sprintf("Cannot render \"format\" in field \"ack\" for alias. %v", err)
+	}
+	if url := c.pageOf(e.ID); url != "" && alias.Ack.AppendURL {
+		text += " (details available at " + url + ")"
 	}
 	return text
 }
@@ -33,18 +38,133 @@ func (c *Chat) resultMessage(ctx context.Context, p place, e *engine.Execution, 
 	m := adapters.Message{
 		To: p.To, Key: e.ID + "/result", InReplyTo: p.Message, Mention: p.User, State: finalState(e.Status),
 	}
+	c.decorate(ctx, &m, e, alias, alias.Result.Extra, "result.extra")
+	m.Blocks = c.resultBlocks(ctx, e, alias)
+	return m
+}
+
+// resultBlocks is how an execution ended, in the words of its alias or in
+// StackStorm's.
+func (c *Chat) resultBlocks(ctx context.Context, e *engine.Execution, alias *aliases.Definition) []adapters.Block {
 	if alias.Result.Format == "" {
-		m.Blocks = defaultResult(e)
-		return m
+		return c.defaultResult(e)
 	}
-	text, err := c.renderer.Lenient(ctx, alias.Result.Format, expression.Names{"execution": c.service.View(e), "alias": toMap(alias), "six": map[string]any{}})
+	text, err := c.renderer.Lenient(ctx, alias.Result.Format, c.resultNames(e, alias))
 	if err != nil {
 		c.log.Warn("result.format cannot be rendered", "alias", alias.Ref, "execution_id", e.ID, "error", err)
-		m.Blocks = append(defaultResult(e), paragraph("(The result.format of alias %s cannot be rendered: %v)", alias.Ref, err))
-		return m
+		return append(c.defaultResult(e), paragraph("(The result.format of alias %s cannot be rendered: %v)", alias.Ref, err))
 	}
-	m.Blocks = authored(strings.TrimSuffix(text, "\n"))
-	return m
+	if text = strings.TrimSuffix(text, "\n"); strings.TrimSpace(text) == "" {
+		return c.defaultResult(e) // an answer that says nothing is none
+	}
+	return authored(text)
+}
+
+// resultNames is what the templates of a result may use.
+func (c *Chat) resultNames(e *engine.Execution, alias *aliases.Definition) expression.Names {
+	return expression.Names{"execution": c.view(e), "alias": toMap(alias), "six": map[string]any{}}
+}
+
+// view is the execution as templates of messages see it. The result cannot end a
+// code fence that a template puts around it.
+func (c *Chat) view(e *engine.Execution) map[string]any {
+	view := c.service.View(e)
+	view["result"] = c.shownResult(e)
+	if url := c.pageOf(e.ID); url != "" {
+		view["web_url"] = url
+	}
+	return view
+}
+
+// shownResult is the result of an execution without its secrets.
+func (c *Chat) shownResult(e *engine.Execution) json.RawMessage {
+	raw, _ := c.service.View(e)["result"].(json.RawMessage)
+	// Within JSON backquotes occur in texts and keys only.
+	return json.RawMessage(markup.Unfence(string(raw)))
+}
+
+// pageOf is where an execution can be looked at in a web console, "" when there
+// is none.
+func (c *Chat) pageOf(execution string) string {
+	if c.webURL == "" {
+		return ""
+	}
+	return strings.TrimSuffix(c.webURL, "/") + "/#/history/" + execution + "/general"
+}
+
+// decorate gives a message what `ack.extra` or `result.extra` of its alias say:
+// a colour, and what only one platform understands.
+func (c *Chat) decorate(ctx context.Context, m *adapters.Message, e *engine.Execution, alias *aliases.Definition, extra json.RawMessage, name string) {
+	if len(extra) == 0 || string(extra) == "null" {
+		return
+	}
+	names := c.resultNames(e, alias)
+	names["actionalias"] = names["alias"]
+	rendered, err := c.renderer.Mapping(ctx, extra, names)
+	var body []byte
+	if err == nil {
+		body, err = json.Marshal(rendered)
+	}
+	if err == nil {
+		err = addExtra(m, body)
+	}
+	if err != nil {
+		c.log.Warn(name+" cannot be used", "alias", alias.Ref, "execution_id", e.ID, "error", err)
+	}
+}
+
+// addExtra reads StackStorm's `extra` object: `color`, and objects by platform.
+func addExtra(m *adapters.Message, body json.RawMessage) error {
+	var extra map[string]json.RawMessage
+	if err := json.Unmarshal(body, &extra); err != nil {
+		return fmt.Errorf("extra must be an object: %w", err)
+	}
+	for name, raw := range extra {
+		var platform map[string]json.RawMessage
+		switch {
+		case name == "color":
+			var color string
+			if err := json.Unmarshal(raw, &color); err != nil {
+				return fmt.Errorf("extra.color must be text: %w", err)
+			}
+			m.Color = hexColor(color)
+		case json.Unmarshal(raw, &platform) == nil && platform != nil:
+			delete(platform, "thread_response") // answers are in the thread anyway
+			if len(platform) == 0 {
+				continue
+			}
+			body, err := json.Marshal(platform)
+			if err != nil {
+				return err
+			}
+			if m.Extra == nil {
+				m.Extra = map[string]json.RawMessage{}
+			}
+			m.Extra[name] = body
+		}
+	}
+	return nil
+}
+
+var shortHex = regexp.MustCompile(`^#?[0-9a-fA-F]{3}$`)
+var longHex = regexp.MustCompile(`^#?[0-9a-fA-F]{6}$`)
+
+// hexColor makes "#rrggbb" of a colour, also of Slack's names; "" when it is none.
+func hexColor(s string) string {
+	switch {
+	case s == "good":
+		return "#2eb886"
+	case s == "warning":
+		return "#daa038"
+	case s == "danger":
+		return "#a30200"
+	case longHex.MatchString(s):
+		return "#" + strings.ToLower(strings.TrimPrefix(s, "#"))
+	case shortHex.MatchString(s):
+		d := strings.ToLower(strings.TrimPrefix(s, "#"))
+		return "#" + d[:1] + d[:1] + d[1:2] + d[1:2] + d[2:] + d[2:]
+	}
+	return ""
 }
 
 // authored splits a text at its {~} marks: what comes before the first is the
@@ -66,10 +186,14 @@ func authored(text string) []adapters.Block {
 
 // defaultResult is StackStorm's default answer (spec: chatops, section 4.3),
 // its defects mended.
-func defaultResult(e *engine.Execution) []adapters.Block {
-	head := fmt.Sprintf("Action %s completed.\nstatus : %s\nexecution: %s\n\nTook %s to complete.\n\nresult :\n--------", e.Action.Ref, e.Status, e.ID, elapsed(e))
+func (c *Chat) defaultResult(e *engine.Execution) []adapters.Block {
+	head := fmt.Sprintf("Action %s completed.\nstatus : %s\nexecution: %s\n\n", e.Action.Ref, e.Status, e.ID)
+	if url := c.pageOf(e.ID); url != "" {
+		head += "web_url: " + url + "\n\n"
+	}
+	head += fmt.Sprintf("Took %s to complete.\n\nresult :\n--------", elapsed(e))
 	blocks := []adapters.Block{paragraph("%s", head)}
-	if text := resultText(e); text != "" {
+	if text := resultText(e.Action.Runner, c.shownResult(e)); text != "" {
 		blocks = append(blocks, adapters.Block{Kind: adapters.Preformatted, Text: text})
 	}
 	return blocks
@@ -85,12 +209,15 @@ var shownKeys = map[string][]string{
 
 // resultText prints a result as `key : value` lines. Of the runners that print
 // streams only what is not empty is shown, and a code only when it is not 0.
-func resultText(e *engine.Execution) string {
-	result, err := orderedFields(e.Result)
+func resultText(runner string, raw json.RawMessage) string {
+	result, err := orderedFields(raw)
 	if err != nil {
-		return strings.TrimSpace(string(e.Result))
+		if blank(raw) {
+			return ""
+		}
+		return strings.TrimSpace(string(raw))
 	}
-	if keys, filtered := shownKeys[e.Action.Runner]; filtered {
+	if keys, filtered := shownKeys[runner]; filtered {
 		result = slices.DeleteFunc(result, func(f field) bool { return !slices.Contains(keys, f.name) || blank(f.value) })
 		slices.SortStableFunc(result, func(a, b field) int { return slices.Index(keys, a.name) - slices.Index(keys, b.name) })
 	}

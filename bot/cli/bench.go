@@ -34,6 +34,7 @@ is named, and measures throughput and latencies from outside.
 	cmd.Flags().IntVar(&o.Senders, "senders", 64, "connections that post them")
 	cmd.Flags().IntVar(&o.Processes, "processes", 1, "processes that share the work; more than one needs Redis")
 	cmd.Flags().IntVar(&o.Memory, "memory", 0, "executions to queue, and then finish, for the memory figures")
+	cmd.Flags().BoolVar(&o.FlowsOnly, "workflows", false, "measure workflows only")
 	cmd.Flags().IntVar(&o.Commands, "commands", 500, "commands to answer for each latency")
 	return cmd
 }
@@ -50,6 +51,7 @@ func (a *app) bench(ctx context.Context, o bench.Options, profile string) error 
 		}
 		defer pprof.StopCPUProfile()
 	}
+	defer ballast()()
 	o.Log = slog.New(slog.NewTextHandler(a.err, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	if o.Store == "" {
 		dir, err := os.MkdirTemp("", "petrel-bench-")

@@ -80,7 +80,7 @@ func (a *app) joinOrRun(ctx context.Context, cfg *config.Config, o prompt.Option
 }
 
 // withoutHTTP is what a server does that only lives for a conversation.
-var withoutHTTP = server.Roles{server.RoleChat, server.RoleRules, server.RoleWorkers, server.RoleTimers}
+var withoutHTTP = server.Roles{server.RoleChat, server.RoleRules, server.RoleWorkers, server.RoleSensors, server.RoleTimers}
 
 // reachable reports whether a server listens on this data folder.
 func reachable(ctx context.Context, cfg *config.Config) bool {

@@ -20,10 +20,11 @@ import (
 
 func (a *app) packCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "pack", Short: "Look at packs, check them, install what they need",
+		Use: "pack", Short: "Install, configure, check and look at packs",
 		Args: func(_ *cobra.Command, args []string) error { return noSuchCommand(args) },
 	}
-	cmd.AddCommand(a.packListCommand(), a.packLintCommand(), a.packSetupCommand())
+	cmd.AddCommand(a.packListCommand(), a.packGetCommand(), a.packSearchCommand(), a.packInstallCommand(), a.packUninstallCommand(),
+		a.packRegisterCommand(), a.packConfigCommand(), a.packCreateCommand(), a.packLintCommand(), a.packSetupCommand())
 	return cmd
 }
 
@@ -206,7 +207,7 @@ func (a *app) readPacks(ctx context.Context) (*config.Config, *packs.Content, er
 	if err != nil {
 		return nil, nil, err
 	}
-	content, err := server.CheckPacks(ctx, cfg.Packs, cfg.ConfigsDir())
+	content, err := server.CheckPacks(ctx, server.PackFolders(cfg), cfg.ConfigsDir())
 	return cfg, content, err
 }
 

@@ -87,7 +87,23 @@ with its state in ./data. On a terminal it opens a chat prompt as well; try
 	root.PersistentFlags().StringVarP(&a.config, "config", "c", "", "configuration file (default: petrel.yaml in this folder, if there is one)")
 	root.PersistentFlags().StringVar(&a.dataDir, "data-dir", "", "folder for everything the program writes (default: ./data)")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.AddCommand(a.serveCommand(), a.chatCommand(), a.configCommand(), a.storeCommand(), a.packCommand(), a.keyCommand(), a.nodeCommand(), a.webhookCommand(), newEvalCommand(a.fetchExecution), a.workflowCommand(), a.benchCommand())
+	root.AddCommand(
+		a.serveCommand(),
+		a.chatCommand(),
+		a.configCommand(),
+		a.storeCommand(),
+		a.packCommand(),
+		a.keyCommand(),
+		a.nodeCommand(),
+		a.aliasCommand(),
+		a.doctorCommand(),
+		a.webhookCommand(),
+		a.sensorCommand(),
+		newEvalCommand(a.fetchExecution),
+		a.workflowCommand(),
+		a.inquiryCommand(),
+		a.benchCommand(),
+	)
 	return root
 }
 

@@ -39,7 +39,7 @@ folder meanwhile.`,
 		{"store", "store.url", "where state lives, such as sqlite:./data/petrel.db"},
 		{"listen", "http.listen", "address of the HTTP server, host:port"},
 		{"node", "node", "name of this process among those that share a store"},
-		{"roles", "roles", "what this process does: chat,api,rules,workers,timers (default: everything)"},
+		{"roles", "roles", "what this process does: chat,api,rules,workers,sensors,timers (default: everything)"},
 	} {
 		cmd.Flags().Func(f.flag, f.usage, func(text string) error {
 			o.set[f.key] = text
@@ -60,6 +60,7 @@ func (a *app) serve(ctx context.Context, o serveOptions) error {
 	if err != nil {
 		return usageError{err}
 	}
+	defer ballast()()
 	if o.noChat || !roles.Has(server.RoleChat) || !a.onTerminal() {
 		s, err := server.New(ctx, cfg, server.Options{Roles: roles, Logger: newLogger(cfg, a.err, isTerminal(a.err))})
 		if err != nil {
@@ -102,6 +103,7 @@ func (a *app) converse(ctx context.Context, cfg *config.Config, s *server.Server
 // prompt talks to the server of the data folder until the input ends.
 func (a *app) prompt(ctx context.Context, cfg *config.Config, o prompt.Options) (prompt.Outcome, error) {
 	o.In, o.Out = a.in, a.out
+	o.Files = filepath.Join(cfg.DataDir, "files")
 	if o.Channel == "" {
 		o.Channel = cfg.Chat.Terminal.DefaultChannel
 	}

@@ -115,7 +115,7 @@ func TestWorkflowGraphAndInspect(t *testing.T) {
 		args  []string
 		want  string
 	}{
-		{"", []string{"graph", file, "--format", "svg"}, "unknown format"},
+		{"", []string{"graph", file, "--format", "png"}, "unknown format"},
 		{"", []string{"graph", "/no/such/file"}, "no such file"},
 		{"[{task: a, stauts: failed}]", []string{"simulate", file, "--script", "-"}, `step 1: unknown field "stauts"`},
 		{"[{task: a}]", []string{"simulate", file, "--script", "-"}, "step 1: a step needs task and status"},
@@ -124,5 +124,60 @@ func TestWorkflowGraphAndInspect(t *testing.T) {
 		if got, code := runMain(t, c.stdin, append([]string{"workflow"}, c.args...)...); code != 2 || !strings.Contains(got, c.want) {
 			t.Errorf("%v: code %d, got %s, want %s", c.args, code, got, c.want)
 		}
+	}
+}
+
+func TestWorkflowConvert(t *testing.T) {
+	file := write(t, "old.yaml", "version: '2.0'\nx.old:\n  input: [a]\n  tasks:\n    t-1: {action: core.local cmd=<% $.a %>, timeout: 3}\n")
+	want := file + ": tasks.t-1.timeout: not converted: give the action its own timeout parameter\n" +
+		"version: 1.0\ninput:\n  - a\ntasks:\n  t_1:\n    action: core.local cmd=<% ctx().a %>\n"
+	if got, code := runMain(t, "", "workflow", "convert", file); got != want || code != 1 {
+		t.Errorf("code %d, got\n%s", code, got)
+	}
+	to := filepath.Join(t.TempDir(), "new.yaml")
+	if got, code := runMain(t, "version: '2.0'\nx.old: {tasks: {t: {action: std.noop}}}\n", "workflow", "convert", "-", "-o", to); got != "" || code != 0 {
+		t.Errorf("code %d, got %s", code, got)
+	}
+	if body, err := os.ReadFile(to); err != nil || string(body) != "version: 1.0\ntasks:\n  t:\n    action: core.noop\n" {
+		t.Errorf("%v\n%s", err, body)
+	}
+	if got, code := runMain(t, "tasks: {}", "workflow", "convert", "-"); code != 1 || !strings.Contains(got, "version is None") {
+		t.Errorf("code %d, got %s", code, got)
+	}
+}
+
+// The workflows of a pack are looked at when the pack is.
+func TestPackLintLooksAtWorkflows(t *testing.T) {
+	dir := t.TempDir()
+	for name, body := range map[string]string{
+		"pack.yaml":                     "ref: p\nname: p\nversion: 1.0.0\nauthor: a\nemail: a@example.com\ndescription: d\n",
+		"actions/flow.yaml":             "name: flow\nrunner_type: orchestra\nentry_point: workflows/flow.yaml\n",
+		"actions/workflows/flow.yaml":   "version: 1.0\ntasks:\n  a:\n    action: core.noop\n    next:\n      - do: nowhere\n",
+		"actions/chain.yaml":            "name: chain\nrunner_type: action-chain\nentry_point: workflows/chain.yaml\n",
+		"actions/workflows/chain.yaml":  "chain: [{name: a}]\n",
+		"actions/good.yaml":             "name: good\nrunner_type: orquesta\nentry_point: workflows/good.yaml\n",
+		"actions/workflows/good.yaml":   "version: 1.0\ntasks: {a: {action: p.later}}\n",
+		"actions/mistral.yaml":          "name: mistral\nrunner_type: mistral-v2\nentry_point: workflows/old.yaml\n",
+		"actions/workflows/old.yaml":    "version: '2.0'\n",
+		"actions/workflows/unused.yaml": "tasks: 5\n",
+	} {
+		path := filepath.Join(dir, filepath.FromSlash(name))
+		if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(body), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, code := runMain(t, "", "pack", "lint", dir)
+	for _, want := range []string{
+		"flow.yaml:6: warning: tasks.a.next[0].do: The task \"nowhere\"", "chain.yaml: warning: chain[0]: a node needs name and ref", "0 errors, 2 warnings",
+	} {
+		if !strings.Contains(got, want) {
+			t.Errorf("%q is missing", want)
+		}
+	}
+	if code != 0 || t.Failed() {
+		t.Errorf("code %d, got\n%s", code, got)
 	}
 }

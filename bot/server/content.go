@@ -1,17 +1,19 @@
 package server
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"petrel/bot/chatops"
 	"petrel/engine"
 	"petrel/engine/expression"
 	"petrel/engine/pipeline"
 	"petrel/engine/runners"
+	"petrel/engine/runners/ask"
+	"petrel/engine/runners/flow"
 	httprunner "petrel/engine/runners/http"
 	"petrel/engine/runners/noop"
 	"petrel/engine/runners/python"
@@ -29,7 +31,7 @@ func (s *Server) runners() ([]runners.Runner, error) {
 	if err != nil {
 		return nil, err
 	}
-	dirs := append(slices.Clone(s.cfg.Packs), builtin.Dir(s.cfg.DataDir))
+	dirs := append(slices.Clone(s.cfg.Packs), s.cfg.InstallDir(), builtin.Dir(s.cfg.DataDir))
 	for i, dir := range dirs {
 		if dirs[i], err = filepath.Abs(dir); err != nil {
 			return nil, fmt.Errorf("folder of packs: %w", err)
@@ -46,27 +48,11 @@ func (s *Server) runners() ([]runners.Runner, error) {
 
 // kinds lists the runners.
 func kinds(script *python.Script, say *chatops.PostMessage) []runners.Runner {
-	return []runners.Runner{
+	return append(flow.Runners(),
 		shell.NewCommand(shell.Options{}), shell.NewScript(shell.Options{}),
 		ssh.NewCommand(ssh.Options{}), ssh.NewScript(ssh.Options{}),
-		httprunner.New(httprunner.Options{}), noop.Runner{}, script, say,
-	}
-}
-
-// CheckPacks reads folders of packs as the server does, together with the
-// built-in packs, and registers nothing. Problems of built-in packs are those of
-// files below BuiltinName.
-func CheckPacks(ctx context.Context, dirs []string, configs string) (*packs.Content, error) {
-	var sources []packs.Source
-	for _, dir := range dirs {
-		sources = append(sources, packs.Source{Dir: dir, Configs: configs})
-	}
-	sources = append(sources, packs.Source{Dir: BuiltinName, FS: builtin.FS()})
-	registry, err := runners.NewRegistry(kinds(nil, nil)...)
-	if err != nil {
-		return nil, err
-	}
-	return packs.Load(ctx, sources, registry.Specs(), checks(expression.New(expression.Options{}))), nil
+		httprunner.New(httprunner.Options{}), noop.Runner{}, ask.Runner{}, script, say,
+	)
 }
 
 // BuiltinName is how CheckPacks names the folder of the built-in packs.
@@ -75,37 +61,13 @@ const BuiltinName = "built-in packs"
 // checks are what content is asked that packs do not know.
 func checks(renderer *expression.Renderer) packs.Checks {
 	return packs.Checks{
-		Trigger:   checkTimer,
-		When:      func(rule *engine.Rule) error { return pipeline.CheckWhen(renderer, rule) },
+		Trigger: checkTimer,
+		When:    func(rule *engine.Rule) error { return pipeline.CheckWhen(renderer, rule) },
+		Workflow: func(a *engine.Action, file string, text []byte) []packs.Problem {
+			return checkWorkflow(renderer, a, file, text)
+		},
 		AllowWhen: func(source string) error { return chatops.CheckAllowWhen(renderer, source) },
 	}
-}
-
-// loadPacks reads the packs and registers them. What is wrong with a pack is
-// logged with its place and keeps no other pack from working.
-func (s *Server) loadPacks(ctx context.Context, specs []engine.Runner) error {
-	unpacked, err := builtin.Unpack(s.cfg.DataDir)
-	if err != nil {
-		return fmt.Errorf("unpack the built-in packs: %w", err)
-	}
-	var sources []packs.Source
-	for _, dir := range s.cfg.Packs {
-		sources = append(sources, packs.Source{Dir: dir, Configs: s.cfg.ConfigsDir()})
-	}
-	sources = append(sources, packs.Source{Dir: unpacked, Configs: s.cfg.ConfigsDir()})
-	content := packs.Load(ctx, sources, specs, checks(s.renderer))
-	for _, p := range content.Problems {
-		s.log.Warn("there is something wrong in a pack", "problem", p.String())
-	}
-	s.library = packs.NewLibrary(s.store)
-	changes, err := s.library.Register(ctx, content)
-	if err != nil {
-		return err
-	}
-	s.masker.Replace("configs", s.library.Snapshot().SecretTexts())
-	s.log.Info("packs registered", "packs", len(content.Packs), "actions", len(content.Actions), "rules", len(content.Rules),
-		"aliases", len(content.Aliases), "changed", len(changes), "problems", len(content.Problems))
-	return nil
 }
 
 // checkTimer is the packs.Checks.Trigger of timers.
@@ -123,3 +85,19 @@ type catalog struct{ library *packs.Library }
 
 // Current implements pipeline.Catalog.
 func (c catalog) Current() pipeline.Content { return c.library.Snapshot() }
+
+// checkWorkflow is the packs.Checks.Workflow: what the conductor would refuse.
+func checkWorkflow(renderer *expression.Renderer, a *engine.Action, file string, text []byte) []packs.Problem {
+	var found []packs.Problem
+	for _, p := range pipeline.CheckWorkflow(renderer, a, file, text) {
+		message := p.Message
+		if p.SpecPath != "" {
+			message = p.SpecPath + ": " + message
+		}
+		if p.Expression != "" && !strings.Contains(message, p.Expression) {
+			message += " in " + p.Expression
+		}
+		found = append(found, packs.Problem{File: file, Line: p.Line, Message: message, Warning: true})
+	}
+	return found
+}

@@ -39,9 +39,16 @@ func Copy(ctx context.Context, from, to store.Backend, report func(what string, 
 		func() error { return copyAll(&c, datastore.Items, nil) },
 		func() error { return copyAll(&c, roomEntries, nil) },
 		func() error { return copyAll(&c, chatops.Cards, nil) },
+		func() error { return copyAll(&c, chatops.Interactions, nil) },
+		func() error { return copyAll(&c, chatops.Questions, nil) },
 		func() error { return copyAll(&c, pipeline.Enforcements, nil) },
 		func() error { return copyAll(&c, pipeline.Outputs, nil) },
 		func() error { return copyAll(&c, pipeline.DeadLetters, nil) },
+		func() error { return copyAll(&c, pipeline.WorkflowFiles, nil) },
+		func() error { return copyAll(&c, pipeline.WorkflowExecutions, nil) },
+		func() error { return copyAll(&c, pipeline.TaskExecutions, nil) },
+		func() error { return copyAll(&c, pipeline.WorkflowState, c.state) },
+		func() error { return copyAll(&c, pipeline.Inquiries, nil) },
 		func() error { return copyAll(&c, pipeline.Executions, c.execution) },
 		func() error { return copyAll(&c, pipeline.Instances, c.instance) },
 		c.outbox,
@@ -123,10 +130,39 @@ func (c *copier) execution(b *store.Batch, d store.Doc[engine.Execution]) error 
 		b.Blobs = append(b.Blobs, store.Blob{ID: e.ResultBlob, Body: body})
 		c.done.Results++
 	}
-	if !e.Status.Completed() {
+	switch {
+	case e.Status == engine.Pending:
+		return c.pending(b, e)
+	case !e.Status.Completed():
 		b.Pushes = append(b.Pushes, pipeline.PushExecution(e))
 		c.done.Items++
 	}
+	return nil
+}
+
+// pending lets the time to answer an inquiry go on.
+func (c *copier) pending(b *store.Batch, e *engine.Execution) error {
+	q, err := pipeline.Inquiries.Get(c.ctx, c.from, e.ID)
+	if err != nil {
+		return err
+	}
+	if push, ok := pipeline.PushPending(&q.Value, e.Lane); ok {
+		b.Pushes = append(b.Pushes, push)
+		c.done.Items++
+	}
+	return nil
+}
+
+// state copies a large part of the state of a workflow.
+func (c *copier) state(b *store.Batch, d store.Doc[pipeline.StatePart]) error {
+	if d.Value.Blob == "" {
+		return nil
+	}
+	body, err := c.from.Blob(c.ctx, d.Value.Blob)
+	if err != nil {
+		return fmt.Errorf("state of a workflow: %w", err)
+	}
+	b.Blobs = append(b.Blobs, store.Blob{ID: d.Value.Blob, Body: body})
 	return nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"petrel/adapters/terminal"
+	"petrel/engine"
 	"petrel/store"
 )
 
@@ -65,6 +66,19 @@ func (j journal) Recent(ctx context.Context, channel string, n int) ([]terminal.
 	}
 	return entries, nil
 }
+
+// KeepFile implements terminal.Journal.
+func (j journal) KeepFile(ctx context.Context, id, name string, content []byte) error {
+	return j.backend.Commit(ctx, &store.Batch{Blobs: []store.Blob{{ID: fileBlob(id, name), Body: content}}})
+}
+
+// File implements terminal.Journal.
+func (j journal) File(ctx context.Context, id, name string) ([]byte, error) {
+	content, err := j.backend.Blob(ctx, fileBlob(id, name))
+	return content, noEntry(err)
+}
+
+func fileBlob(id, name string) string { return "terminal-file-" + engine.DeriveID(id, name) }
 
 func noEntry(err error) error {
 	if errors.Is(err, store.ErrNotFound) {

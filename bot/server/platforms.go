@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"petrel/adapters"
+	"petrel/bot/chatops"
 	"petrel/config"
 )
 
@@ -20,6 +21,8 @@ type platform func(cfg *config.Config, publicURL string, log *slog.Logger) (adap
 // the terminal.
 func platforms() map[string]platform {
 	return map[string]platform{
+		"slack":      slackPlatform,
+		"discord":    discordPlatform,
 		"mattermost": mattermostPlatform,
 	}
 }
@@ -85,4 +88,13 @@ func (s *Server) checkChat() error {
 		}
 	}
 	return errors.Join(problems...)
+}
+
+// known lists the people of the configuration as the conversation knows them.
+func known(people config.People) []chatops.Known {
+	var list []chatops.Known
+	for name, p := range people {
+		list = append(list, chatops.Known{Name: name, Chat: p.Chat, Groups: p.Groups})
+	}
+	return list
 }

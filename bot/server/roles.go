@@ -13,13 +13,14 @@ type Role string
 const (
 	RoleChat    Role = "chat"    // talks to people: adapters and outbox
 	RoleAPI     Role = "api"     // HTTP: webhooks
-	RoleRules   Role = "rules"   // decides what events set off
+	RoleRules   Role = "rules"   // decides what events set off and what comes next in workflows
 	RoleWorkers Role = "workers" // runs actions
+	RoleSensors Role = "sensors" // runs sensors; each in one process at a time
 	RoleTimers  Role = "timers"  // fires timers; one process at a time does
 )
 
 // AllRoles lists every role.
-var AllRoles = []Role{RoleChat, RoleAPI, RoleRules, RoleWorkers, RoleTimers}
+var AllRoles = []Role{RoleChat, RoleAPI, RoleRules, RoleWorkers, RoleSensors, RoleTimers}
 
 // Roles is a set of roles.
 type Roles []Role

@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -52,7 +53,9 @@ type Server struct {
 	store    store.Backend
 	member   *member
 	renderer *expression.Renderer
+	specs    []engine.Runner
 	library  *packs.Library
+	loading  sync.Mutex // one reading of the packs at a time
 	service  *pipeline.Service
 	workers  *pipeline.Workers
 	chat     *chatops.Chat
@@ -120,7 +123,9 @@ func (s *Server) assemble(ctx context.Context) error {
 	s.renderer = expression.New(expression.Options{Datastore: s.items})
 	s.chat = chatops.New(chatops.Options{
 		Store: s.store, Catalog: func() chatops.Catalog { return s.library.Snapshot() }, Renderer: s.renderer,
-		Adapters: append(slices.Clone(s.adapters), s.room), Name: s.cfg.Chat.Name, Prefix: s.cfg.Chat.Prefix, Masker: s.masker, Logger: s.log,
+		Adapters: append(slices.Clone(s.adapters), s.room), Name: s.cfg.Chat.Name, Prefix: s.cfg.Chat.Prefix,
+		People: known(s.cfg.People), Admins: s.cfg.Chat.Admins, Masker: s.masker,
+		Patience: s.cfg.Chat.StillRunningAfter.Std(), WebURL: s.cfg.Chat.WebURL, Logger: s.log,
 	})
 	list, err := s.runners()
 	if err != nil {
@@ -130,12 +135,13 @@ func (s *Server) assemble(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := s.loadPacks(ctx, registry.Specs()); err != nil {
+	s.specs, s.library = registry.Specs(), packs.NewLibrary(s.store)
+	if _, err := s.loadPacks(ctx); err != nil {
 		return err
 	}
 	s.service = pipeline.NewService(pipeline.Options{
 		Store: s.store, Catalog: catalog{s.library}, Renderer: s.renderer,
-		Responders: s.chat.Responders(), MaxWaiting: s.cfg.Workers.MaxWaiting, Masker: s.masker, Logger: s.log,
+		Responders: s.chat.Responders(), MaxWaiting: s.cfg.Workers.MaxWaiting, Decides: s.roles.Has(RoleRules), Masker: s.masker, Logger: s.log,
 	})
 	s.chat.Bind(s.service)
 	s.workers = pipeline.NewWorkers(s.service, pipeline.WorkerOptions{
@@ -201,7 +207,7 @@ func (s *Server) listenHTTP(ctx context.Context) error {
 	}
 	s.http = &http.Server{
 		Handler: api.New(api.Options{
-			Service: s.service, Ready: s.checkReady, Keys: s.items, Masker: s.masker,
+			Service: s.service, Ready: s.checkReady, Keys: s.items, Sensors: sensorBoard{s.library, s.store}, Packs: s, Masker: s.masker,
 			Nodes: func(ctx context.Context) (any, error) { return Nodes(ctx, s.store) }, MaxBody: int64(s.cfg.HTTP.MaxBody),
 			Token: s.cfg.HTTP.Token.Reveal(), Guards: guards, Chat: callbacks(s.adapters), Logger: s.log,
 		}),
@@ -276,16 +282,25 @@ func (s *Server) Run(ctx context.Context) error {
 		out.Go(fail(func() error { return s.chat.Stage(s.member.node.Name, 16).Run(stopSpeech, speech) }))
 		out.Go(fail(func() error { return s.room.Serve(stopSpeech, s.socket) }))
 		in.Go(fail(func() error { return s.room.Run(intake, s.chat) }))
+		in.Go(func() error {
+			s.chat.KeepCommands(intake, func() <-chan struct{} { return s.library.Snapshot().Replaced() })
+			return nil
+		})
+		in.Go(fail(func() error { return s.member.alone(intake, "chat-sweep", s.chat.Sweep) }))
 		for _, a := range s.adapters {
 			in.Go(func() error { s.converse(intake, a); return nil })
 		}
 	}
 	stages.Go(fail(func() error { return s.workers.Run(intake, work) }))
 	in.Go(fail(func() error { return s.items.Watch(intake) }))
+	in.Go(fail(func() error { return s.watchPacks(intake) }))
 	if s.roles.Has(RoleTimers) {
 		in.Go(fail(func() error {
 			return s.member.alone(intake, "datastore", func(ctx context.Context) error { return s.items.Sweep(ctx, sweepEvery) })
 		}))
+	}
+	if s.roles.Has(RoleSensors) {
+		in.Go(fail(func() error { return newWatchers(s).Run(intake) }))
 	}
 	if s.roles.Has(RoleTimers) {
 		in.Go(fail(func() error { return s.member.alone(intake, "timers", s.timers.Run) }))

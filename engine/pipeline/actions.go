@@ -69,6 +69,9 @@ func (w *Workers) handleAction(ctx context.Context, item store.Item) error {
 		return err
 	}
 	e.Worker = w.node
+	if runner.Spec().Quick { // what it does takes effect with its record, so that it runs is not worth one
+		return w.complete(ctx, d, item, w.run(ctx, runner, job))
+	}
 	work, forget := w.track(ctx, e.ID) // before it can be seen running, lest a cancel be missed
 	defer forget()
 	var b store.Batch
@@ -184,15 +187,19 @@ func (w *Workers) complete(ctx context.Context, d store.Doc[engine.Execution], i
 			}
 		}
 		b.Acks = append(b.Acks, item)
-		err := w.commitSoon(ctx, &b)
-		if !errors.Is(err, store.ErrConflict) {
-			return err
+		conflict := w.commitSoon(ctx, &b)
+		if !errors.Is(conflict, store.ErrConflict) {
+			return conflict
 		}
+		var err error
 		if d, err = Executions.Get(ctx, w.store, item.ID); err != nil {
 			return err
 		}
 		if d.Value.Status.Completed() {
 			return w.acknowledge(ctx, item)
+		}
+		if d.Value.Status == engine.Requested {
+			return conflict // it did not begin on record, so it is done again from there
 		}
 	}
 }

@@ -79,9 +79,9 @@ func (s *Service) Pause(ctx context.Context, id, by string) (engine.Execution, e
 		switch {
 		case !engine.Conducted(e.Action.Runner):
 			return e, engine.Errorf(engine.Invalid, "%s is no workflow; only workflows can be paused", e.Action.Ref)
-		case e.Status == engine.Pausing, e.Status == engine.Paused && e.Context.PausedBy != "":
+		case (e.Status == engine.Pausing || e.Status == engine.Paused) && e.Context.PausedBy != "":
 			return e, errNothingToDo
-		case e.Status == engine.Paused:
+		case e.Status == engine.Pausing, e.Status == engine.Paused:
 			// It waits for an answer; from now on it waits for a person too.
 			d.Value.Context.PausedBy = by
 			return d.Value, s.putExecution(b, d)

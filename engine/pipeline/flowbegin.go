@@ -12,6 +12,7 @@ import (
 	"sync"
 
 	"petrel/engine"
+	"petrel/engine/expression"
 	"petrel/engine/expression/value"
 	"petrel/engine/runners"
 	"petrel/engine/workflow"
@@ -93,6 +94,24 @@ func (w *Workers) storedPlan(ctx context.Context, runner, id string) (*plan, err
 		p.stored = true
 	}
 	return p, err
+}
+
+// CheckWorkflow says what is wrong with the text of an action's workflow, apart
+// from the actions that it names: those may be registered later.
+func CheckWorkflow(r *expression.Renderer, a *engine.Action, file string, text []byte) []workflow.Problem {
+	var err error
+	if a.RunnerType == engine.RunnerChain {
+		_, err = chain.Parse("", text)
+	} else {
+		var def *workflow.Definition
+		if def, err = workflow.Parse("", text); err == nil {
+			return def.Inspect(r, "st2", "parent")
+		}
+	}
+	if err != nil {
+		return []workflow.Problem{{Type: "syntax", Message: err.Error(), File: file}}
+	}
+	return nil
 }
 
 // ReadWorkflow reads the file of an action whose runner is conducted.

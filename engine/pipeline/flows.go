@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	"petrel/engine"
@@ -91,8 +92,12 @@ type flowCache struct {
 	order []string // oldest first; may name what is gone
 }
 
-// maxFlows bounds the workflows in a cache.
-const maxFlows = 256
+// maxFlows bounds the workflows in a cache, maxFlowWeight the bytes of the state of
+// one: a heavier one is opened anew for each step, and only loads what that needs.
+const (
+	maxFlows      = 256
+	maxFlowWeight = 2 << 20
+)
 
 func (c *flowCache) take(id string) *flow {
 	c.mu.Lock()
@@ -103,6 +108,9 @@ func (c *flowCache) take(id string) *flow {
 }
 
 func (c *flowCache) keep(f *flow) {
+	if s := f.c.Status(); s.Completed() || s == engine.Paused || f.c.Weight() > maxFlowWeight {
+		return
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.known == nil {
@@ -232,12 +240,17 @@ func (w *Workers) childMoved(ctx context.Context, f *flow, id string) (bool, err
 
 // release lets a workflow that only waited for an answer go on before it hears of
 // the answer; one that a person paused stays so. The same goes for a sub-workflow
-// that runs again.
+// that was held up and goes on.
 func (f *flow) release(ctx context.Context, child *engine.Execution) error {
-	answered := child.Action.Runner == engine.RunnerInquirer && child.Status.Completed() && child.Status != engine.Canceled
-	again := engine.Conducted(child.Action.Runner) && child.Status == engine.Running
-	s := f.c.Status()
-	if !answered && !again || f.e.Value.Context.PausedBy != "" || s != engine.Pausing && s != engine.Paused {
+	s, goesOn := f.c.Status(), false
+	switch child.Action.Runner {
+	case engine.RunnerInquirer:
+		goesOn = child.Status.Completed()
+	case engine.RunnerOrquesta, engine.RunnerChain:
+		was := f.c.TaskStatus(child.Task.Name, child.Task.Route)
+		goesOn = (child.Status.Completed() || child.Status == engine.Running) && (was == engine.Paused || was == engine.Pausing)
+	}
+	if !goesOn || f.e.Value.Context.PausedBy != "" || s != engine.Pausing && s != engine.Paused {
 		return nil
 	}
 	return f.c.Request(ctx, engine.Resuming)
@@ -270,6 +283,9 @@ func (w *Workers) step(ctx context.Context, f *flow, b *store.Batch, item store.
 	if err := putParts(b, f.doc.ID, f.head, changes); err != nil {
 		return err
 	}
+	if err := w.tellProgress(f, b); err != nil {
+		return err
+	}
 	b.Acks = append(b.Acks, item)
 	if err := w.store.Commit(ctx, b); err != nil {
 		return err
@@ -285,6 +301,17 @@ func (w *Workers) step(ctx context.Context, f *flow, b *store.Batch, item store.
 	}
 	w.flows.keep(f)
 	return nil
+}
+
+// tellProgress lets those who wait for an answer know that tasks began or ended.
+func (w *Workers) tellProgress(f *flow, b *store.Batch) error {
+	e := &f.e.Value
+	news := slices.ContainsFunc(b.Puts, func(p store.Put) bool { return p.Collection == TaskExecutions.Name })
+	told := slices.ContainsFunc(b.Puts, func(p store.Put) bool { return p.Collection == Executions.Name && p.ID == f.e.ID })
+	if e.Origin == nil || !news || told && e.Status != engine.Running || e.Status.Completed() {
+		return nil
+	}
+	return notify(b, e.ID, e.Lane, e.Origin, Notice{Kind: NoticeExecution, Execution: e.ID})
 }
 
 // follow brings the records of the workflow in line with its conductor.

@@ -183,6 +183,11 @@ func (w *Workers) child(ctx context.Context, f *flow, at int, t *TaskExecution, 
 		return nil, rejected
 	}
 	e.Parent, e.Root = parent.ID, parent.RootID()
+	var node *chain.Node
+	if f.chain != nil {
+		node = f.chain.Node(n.Task)
+	}
+	e.Notify = w.taskNotify(parent, n.Task, node)
 	e.Task = &engine.TaskRef{Workflow: f.doc.ID, Run: t.ID, Name: n.Task, Route: n.Route, Item: a.Item}
 	if seconds := n.DelayOf(a); seconds > 0 {
 		now := w.now()

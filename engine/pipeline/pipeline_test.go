@@ -601,6 +601,72 @@ func TestNotices(t *testing.T) {
 	}
 }
 
+// Where the rules are at hand an event is decided upon at once; what does not go
+// smoothly is left to the stage.
+func TestOutright(t *testing.T) {
+	respond := func(_ context.Context, inst *engine.TriggerInstance) (Response, error) {
+		switch string(inst.Payload) {
+		case `{"say":"panic"}`:
+			panic("on purpose")
+		case `{"say":"break"}`:
+			return Response{}, errors.New("broken")
+		}
+		return Response{Requests: []Request{{Action: "test.act"}}}, nil
+	}
+	b := newBench(t, respond)
+	b.options.Decides = true
+	b.store.Close()
+	b.open()
+	waiting := func() int {
+		t.Helper()
+		stats, err := b.store.QueueStats(t.Context(), QueueTriggers)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return stats.Ready
+	}
+	id := b.dispatch(`{"n":5}`)
+	if inst := b.settled(id); inst.Status != engine.InstanceProcessed || waiting() != 0 {
+		t.Errorf("decided at once: %+v, %d wait", inst, waiting())
+	}
+	list := b.enforcements(id)
+	if len(list) != 1 || list[0].Status != engine.Succeeded {
+		t.Fatalf("enforcements %+v", list)
+	}
+	say := func(payload string) string {
+		t.Helper()
+		r, err := b.service.Dispatch(t.Context(), Dispatch{Trigger: "test.command", Payload: json.RawMessage(payload), DeliveryID: payload})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r.ID
+	}
+	said := say(`{"say":"run"}`)
+	if again := say(`{"say":"run"}`); again != said || waiting() != 0 {
+		t.Errorf("delivered again: %s and %s, %d wait", said, again, waiting())
+	}
+	left := []string{say(`{"say":"break"}`), say(`{"say":"panic"}`)}
+	for _, id := range left {
+		d, err := Instances.Get(t.Context(), b.store, id)
+		if err != nil || d.Value.Status != engine.InstancePending {
+			t.Errorf("left to the stage: %+v, %v", d, err)
+		}
+	}
+	if waiting() != 2 {
+		t.Errorf("%d wait for the stage, want 2", waiting())
+	}
+	b.work()
+	if e := b.ended(list[0].ExecutionID); e.Status != engine.Succeeded {
+		t.Errorf("the action ended %s", e.Status)
+	}
+	if e := b.ended(engine.DeriveID(said, "responder", "0")); e.Status != engine.Succeeded {
+		t.Errorf("the command ended %s", e.Status)
+	}
+	if inst := b.settled(left[0]); inst.Status != engine.InstanceProcessErr || !strings.Contains(inst.Problem, "broken") {
+		t.Errorf("broken: %+v", inst)
+	}
+}
+
 // notice takes the next notice from the outbox.
 func (b *bench) notice() Notice {
 	b.t.Helper()

@@ -26,7 +26,7 @@ func (s *Service) prepare(ctx context.Context, r Request) (*engine.Execution, er
 		ID: r.ID, Parameters: r.Parameters, Status: engine.Requested, Context: r.Context, Lane: r.Lane,
 		Action:         engine.ActionRef{Ref: action.Ref, Pack: action.Pack, Name: action.Name, Runner: set.runner},
 		StartTimestamp: now, Log: []engine.StatusChange{{Status: engine.Requested, Timestamp: now}},
-		Rule: r.Rule, TriggerInstance: r.Instance, TraceID: r.TraceID, Origin: r.Origin,
+		Rule: r.Rule, TriggerInstance: r.Instance, TraceID: r.TraceID, Origin: r.Origin, Notify: r.Notify,
 	}
 	if e.ID == "" {
 		e.ID = engine.NewID(now)

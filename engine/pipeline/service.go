@@ -13,6 +13,7 @@ import (
 	"petrel/engine"
 	"petrel/engine/expression"
 	"petrel/engine/params"
+	"petrel/engine/runners"
 	"petrel/engine/secrets"
 	"petrel/store"
 )
@@ -49,6 +50,12 @@ type Responder func(ctx context.Context, inst *engine.TriggerInstance) (Response
 type Response struct {
 	Requests []Request
 	Replies  []json.RawMessage // Notice.Body, said to the instance's Origin
+	// Puts and Deletes are recorded together with the rest: what a responder has
+	// to remember, such as a question that it asks.
+	Puts    []store.Put
+	Deletes []store.Delete
+	// Outbox is what shall be said elsewhere than at the instance's Origin.
+	Outbox []runners.OutboxEntry
 }
 
 // Options is what a Service is made of.
@@ -60,9 +67,12 @@ type Options struct {
 	// MaxWaiting is how many events and actions may wait before intake refuses
 	// more; 0 means no bound.
 	MaxWaiting int
-	Masker     *secrets.Masker  // secret texts that are hidden from people; nil: none
-	Now        func() time.Time // nil means time.Now
-	Logger     *slog.Logger
+	Masker     *secrets.Masker // secret texts that are hidden from people; nil: none
+	// Decides: this process decides about the events that it takes in, at once. The
+	// others wait in the queue for a process that has the stage.
+	Decides bool
+	Now     func() time.Time // nil means time.Now
+	Logger  *slog.Logger
 }
 
 // Service takes work in and answers questions about it. Safe for concurrent use.
@@ -74,6 +84,7 @@ type Service struct {
 	masker     *secrets.Masker
 	now        func() time.Time
 	log        *slog.Logger
+	decides    bool
 	pressure   pressure
 
 	mu       sync.Mutex
@@ -88,7 +99,7 @@ func NewService(o Options) *Service {
 	}
 	return &Service{
 		store: o.Store, catalog: o.Catalog, renderer: o.Renderer, responders: o.Responders,
-		masker: o.Masker, now: now, log: o.Logger, pressure: pressure{limit: o.MaxWaiting},
+		masker: o.Masker, decides: o.Decides, now: now, log: o.Logger, pressure: pressure{limit: o.MaxWaiting},
 	}
 }
 
@@ -119,8 +130,10 @@ func (s *Service) Dispatch(ctx context.Context, d Dispatch) (Receipt, error) {
 	inst := s.instance(d)
 	id := inst.ID
 	var b store.Batch
-	if err := s.addInstance(&b, &inst); err != nil {
-		return Receipt{}, err
+	if !s.outright(ctx, inst, &b) {
+		if err := s.addInstance(&b, &inst); err != nil {
+			return Receipt{}, err
+		}
 	}
 	err := s.intake(ctx, &b)
 	var dup *store.DuplicateError
@@ -151,8 +164,8 @@ func (s *Service) instance(d Dispatch) engine.TriggerInstance {
 	return inst
 }
 
-// addInstance adds an event to a batch: its record, the claim of its delivery,
-// its place in the queue.
+// addInstance adds an event to a batch: its record, the claim of its delivery and,
+// when it is to be decided about yet, its place in the queue.
 func (s *Service) addInstance(b *store.Batch, inst *engine.TriggerInstance) error {
 	if err := Instances.Put(b, store.Doc[engine.TriggerInstance]{ID: inst.ID, Value: *inst}); err != nil {
 		return err
@@ -160,7 +173,9 @@ func (s *Service) addInstance(b *store.Batch, inst *engine.TriggerInstance) erro
 	if inst.DeliveryID != "" {
 		b.Claims = append(b.Claims, deliveryClaim(inst.DeliveryID, inst.ID, deliveryMemory))
 	}
-	b.Pushes = append(b.Pushes, PushInstance(inst))
+	if inst.Status == engine.InstancePending {
+		b.Pushes = append(b.Pushes, PushInstance(inst))
+	}
 	return nil
 }
 
@@ -207,6 +222,7 @@ type Request struct {
 	Rule       *engine.RuleRef
 	Instance   string // ID of the trigger instance behind it
 	TraceID    string
+	Notify     json.RawMessage  // who is told of the end; empty: what the action says
 	Names      expression.Names // further names for templates in Parameters
 }
 
@@ -312,6 +328,11 @@ func (s *Service) putExecution(b *store.Batch, d store.Doc[engine.Execution]) er
 		return err
 	}
 	tellParent(b, e)
+	if e.Status.Completed() {
+		if err := s.addNotifications(b, e); err != nil {
+			return err
+		}
+	}
 	body, err := json.Marshal(ExecutionEvent{ID: e.ID, Action: e.Action.Ref, Status: e.Status})
 	if err != nil {
 		return fmt.Errorf("encode the event of execution %s: %w", e.ID, err)

@@ -47,19 +47,19 @@ func (w *Workers) handleTrigger(ctx context.Context, item store.Item) error {
 
 // decide adds to the batch what follows from an instance. The error is for the
 // record of the instance; what the batch holds is done nevertheless.
-func (w *Workers) decide(ctx context.Context, inst *engine.TriggerInstance, b *store.Batch) error {
-	if respond := w.responders[inst.Trigger]; respond != nil {
-		if err := w.respond(ctx, respond, inst, b); err != nil {
+func (s *Service) decide(ctx context.Context, inst *engine.TriggerInstance, b *store.Batch) error {
+	if respond := s.responders[inst.Trigger]; respond != nil {
+		if err := s.respond(ctx, respond, inst, b); err != nil {
 			return err
 		}
 	}
-	c := w.current()
+	c := s.current()
 	matches, err := c.match(ctx, inst)
 	if err != nil {
 		return err
 	}
 	for _, m := range matches {
-		if err := w.enforce(ctx, inst, m, b); err != nil {
+		if err := s.enforce(ctx, inst, m, b); err != nil {
 			return err
 		}
 	}
@@ -68,21 +68,22 @@ func (w *Workers) decide(ctx context.Context, inst *engine.TriggerInstance, b *s
 
 // respond adds what the responder for this trigger type asks for. A request
 // that cannot become an execution is answered with the reason.
-func (w *Workers) respond(ctx context.Context, respond Responder, inst *engine.TriggerInstance, b *store.Batch) error {
+func (s *Service) respond(ctx context.Context, respond Responder, inst *engine.TriggerInstance, b *store.Batch) error {
 	answer, err := respond(ctx, inst)
 	if err != nil {
 		return fmt.Errorf("respond to %s: %w", inst.Trigger, err)
 	}
+	b.Puts, b.Deletes = append(b.Puts, answer.Puts...), append(b.Deletes, answer.Deletes...)
 	for i, r := range answer.Requests {
 		r.ID = engine.DeriveID(inst.ID, "responder", fmt.Sprint(i))
 		r.Lane, r.Instance, r.TraceID = inst.Lane, inst.ID, inst.TraceID
 		if r.Origin == nil {
 			r.Origin = inst.Origin
 		}
-		e, rejected := w.prepare(ctx, r)
+		e, rejected := s.prepare(ctx, r)
 		switch {
 		case e != nil:
-			err = w.addExecution(b, e)
+			err = s.addExecution(b, e)
 		case r.Origin != nil:
 			err = notify(b, inst.ID, inst.Lane, r.Origin, Notice{Kind: NoticeRejection, Text: rejected.Error()})
 		default:
@@ -100,20 +101,27 @@ func (w *Workers) respond(ctx context.Context, respond Responder, inst *engine.T
 			return err
 		}
 	}
+	for i, entry := range answer.Outbox {
+		origin := engine.Origin{Conversation: entry.Conversation}
+		id := engine.DeriveID(inst.ID, "outbox", fmt.Sprint(i))
+		if err := notify(b, id, inst.Lane, &origin, Notice{Kind: NoticeMessage, Body: entry.Body}); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
 // enforce records what came of one rule that matched, or that could not be
 // evaluated.
-func (w *Workers) enforce(ctx context.Context, inst *engine.TriggerInstance, m ruleMatch, b *store.Batch) error {
+func (s *Service) enforce(ctx context.Context, inst *engine.TriggerInstance, m ruleMatch, b *store.Batch) error {
 	rule := m.rule
 	ref := engine.RuleRef{ID: rule.ID, Ref: rule.Ref, UID: rule.UID}
 	enforcement := engine.Enforcement{
 		ID: engine.DeriveID(inst.ID, "enforcement", rule.Ref), TriggerInstanceID: inst.ID,
-		Rule: ref, EnforcedAt: w.now(), Status: engine.Failed, FailureReason: m.problem,
+		Rule: ref, EnforcedAt: s.now(), Status: engine.Failed, FailureReason: m.problem,
 	}
 	if m.problem == "" {
-		e, rejected := w.prepare(ctx, Request{
+		e, rejected := s.prepare(ctx, Request{
 			ID:         engine.DeriveID(inst.ID, "rule", rule.Ref),
 			Action:     rule.Action.Ref,
 			Parameters: rule.Action.Parameters,
@@ -127,13 +135,13 @@ func (w *Workers) enforce(ctx context.Context, inst *engine.TriggerInstance, m r
 		})
 		if rejected != nil {
 			enforcement.FailureReason = rejected.Error()
-			w.log.Warn("a rule matched but its action cannot be run", "rule", rule.Ref, "trigger_instance", inst.ID, "error", rejected)
+			s.log.Warn("a rule matched but its action cannot be run", "rule", rule.Ref, "trigger_instance", inst.ID, "error", rejected)
 		} else {
 			enforcement.Status = engine.Succeeded
 		}
 		if e != nil {
 			enforcement.ExecutionID = e.ID
-			if err := w.addExecution(b, e); err != nil {
+			if err := s.addExecution(b, e); err != nil {
 				return err
 			}
 		}

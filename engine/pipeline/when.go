@@ -36,6 +36,10 @@ func whenNames(trigger string) exprlang.Schema {
 		payload = record(nil, "headers", "headers_lower", "body")
 	case engine.TriggerIntervalTimer, engine.TriggerDateTimer, engine.TriggerCronTimer:
 		payload = record([]string{"executed_at"}, "schedule")
+	case engine.TriggerNotify:
+		payload = record([]string{"execution_id", "status", "start_timestamp", "end_timestamp", "action_ref", "runner_ref", "channel", "route", "message"}, "data")
+	case engine.TriggerChatForm:
+		payload = record([]string{"form", "adapter", "message", "execution_id"}, "values", "user", "channel", "data")
 	case engine.TriggerChatMessage:
 		payload = record([]string{"adapter", "delivery_id", "thread", "message", "text"}, "user", "channel")
 	case engine.TriggerChatCommand:

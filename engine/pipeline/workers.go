@@ -114,7 +114,7 @@ func (w *Workers) stages() []*Stage {
 
 // triggerSlots is how many instances are decided upon at once. Deciding takes
 // no time but that of the commit, which many can share.
-const triggerSlots = 64
+const triggerSlots = 192
 
 // quickFactor is how many times more actions of a quick runner may run at once.
 const quickFactor = 4

@@ -126,6 +126,9 @@ func Open(o Options, load Loader) (*Conductor, error) {
 // loaded: the Conductor is then of no use any more.
 func (c *Conductor) Changes() (State, error) { return c.parts.changes() }
 
+// Weight is about how many bytes of the state the Conductor holds in memory.
+func (c *Conductor) Weight() int { return c.parts.weight }
+
 // Status is the status of the workflow.
 func (c *Conductor) Status() Status { return c.head.Status }
 
@@ -396,6 +399,17 @@ func (c *Conductor) Routes(task string) ([]int, error) {
 		if e := c.entry(i); e.ID == task && !slices.Contains(out, e.Route) {
 			out = append(out, e.Route)
 		}
+	}
+	return out, c.parts.fault
+}
+
+// Statuses gives how the newest run of each task stands, on whatever route; those
+// that have not run are missing.
+func (c *Conductor) Statuses() (map[string]Status, error) {
+	out := map[string]Status{}
+	for i := range c.head.Sequence {
+		e := c.entry(i)
+		out[e.ID] = e.status()
 	}
 	return out, c.parts.fault
 }

@@ -1,6 +1,11 @@
 package workflow
 
-import "testing"
+import (
+	"encoding/xml"
+	"io"
+	"strings"
+	"testing"
+)
 
 func TestDrawings(t *testing.T) {
 	d, err := Parse("", []byte(`
@@ -42,5 +47,40 @@ tasks:
 `
 	if got := g.Mermaid(nil); got != mermaid {
 		t.Errorf("got\n%s\nwant\n%s", got, mermaid)
+	}
+}
+
+// The picture is well-formed and has a box for every task, also of a loop.
+func TestSVG(t *testing.T) {
+	d, err := Parse("", []byte(`
+tasks:
+  a: {next: [{do: b}]}
+  b: {action: x.b, next: [{when: '<% ctx("n") > 1 %>', do: b}, {when: <% failed() %>, do: [c, fail]}]}
+  c: {join: all, next: [{do: b}]}
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	g, err := d.Graph()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := g.SVG(func(task string) Status { return map[string]Status{"a": "succeeded", "b": "paused"}[task] })
+	dec := xml.NewDecoder(strings.NewReader(got))
+	boxes := 0
+	for {
+		token, err := dec.Token()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			t.Fatalf("%v\n%s", err, got)
+		}
+		if e, ok := token.(xml.StartElement); ok && e.Name.Local == "rect" {
+			boxes++
+		}
+	}
+	if boxes != 4 || !strings.Contains(got, "b · paused") || !strings.Contains(got, "#2e7d32") {
+		t.Errorf("%d boxes\n%s", boxes, got)
 	}
 }

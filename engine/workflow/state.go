@@ -128,6 +128,7 @@ type parts struct {
 	load  Loader
 	known map[string]any // nil: known to be absent
 	dirty map[string]bool
+	weight int // bytes of the parts that were loaded or have changed
 	// fault is the first failure to load or read a part: nothing that was computed
 	// after it counts.
 	fault error
@@ -162,6 +163,7 @@ func (p *parts) raw(key string) json.RawMessage {
 		p.fail(key, err)
 		return nil
 	}
+	p.weight += len(raw)
 	return raw
 }
 
@@ -245,6 +247,7 @@ func (p *parts) changes() (State, error) {
 			continue
 		}
 		if s, ok := v.(*stored); ok {
+			p.weight += len(s.raw)
 			out[key] = s.raw
 			continue
 		}

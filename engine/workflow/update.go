@@ -332,7 +332,7 @@ func (c *Conductor) follow(e *entry) {
 		return
 	}
 	c.head.Status = to
-	if !to.Completed() {
+	if !to.Completed() || to == engine.Canceled { // a join that a cancel cut off is no failure
 		return
 	}
 	for _, s := range c.head.Staged {

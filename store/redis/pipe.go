@@ -13,7 +13,7 @@ import (
 )
 
 const (
-	pipeCount = 2         // pipelines under way at once: one is being read while the next is written
+	pipeCount = 3         // pipelines under way at once: one is being read while the next is written
 	pipeCalls = 128       // commands in one
 	pipeBytes = 128 << 10 // of arguments in one; larger commands travel alone
 	waitTime  = time.Second

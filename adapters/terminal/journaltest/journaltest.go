@@ -44,6 +44,22 @@ func Run(t *testing.T, open func(t *testing.T) terminal.Journal) {
 			t.Fatalf("kept %+v, %v; want %+v", got, err, e)
 		}
 	})
+	t.Run("KeepsFiles", func(t *testing.T) {
+		j := open(t)
+		for _, content := range []string{"first\x00\xff", "second"} {
+			if err := j.KeepFile(ctx, "m1", "a b.txt", []byte(content)); err != nil {
+				t.Fatal(err)
+			}
+			if got, err := j.File(ctx, "m1", "a b.txt"); err != nil || string(got) != content {
+				t.Errorf("kept %q, %v; want %q", got, err, content)
+			}
+		}
+		for _, other := range [][2]string{{"m1", "b.txt"}, {"m2", "a b.txt"}} {
+			if _, err := j.File(ctx, other[0], other[1]); !errors.Is(err, terminal.ErrNoEntry) {
+				t.Errorf("%v: %v, want ErrNoEntry", other, err)
+			}
+		}
+	})
 	t.Run("AppendsOnce", func(t *testing.T) {
 		j := open(t)
 		append1(t, j, entry("m1", "#ops", 1), true)

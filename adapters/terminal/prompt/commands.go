@@ -13,22 +13,27 @@ import (
 const help = `/as NAME      be somebody else
 /in #CHANNEL  go to another channel
 /dm [TEXT]    talk to the bot directly; with TEXT, just this line
-/press N      press button N of the last message with buttons; N alone does too
+/press N      press button N of the last message with buttons, or choose option N; N alone does it too
+/save [N] [F] write file N of the last message with files, as F
 /thread       answer under the last message, until /thread again
 /history [N]  show the last messages of this channel
 /who          who is here, and where
 /quit         leave (also Ctrl-D)
-//TEXT        say /TEXT`
+//TEXT        say /TEXT
+/BOT TEXT  the bot's own command`
 
 // line does what a line asks for, and reports whether it was /quit.
 func (c *conversation) line(text string) (quit bool) {
 	text = strings.TrimRight(text, "\r\n")
 	trimmed := strings.TrimSpace(text)
 	switch {
-	case trimmed == "":
+	case trimmed == "" && c.dialog == nil:
 		return false
 	case len(text) > maxLineText:
 		c.misunderstood(fmt.Sprintf("this line is too long: %d bytes, at most %d", len(text), maxLineText))
+		return false
+	case c.dialog != nil:
+		c.dialog = c.dialogue(text)
 		return false
 	case strings.HasPrefix(trimmed, "//"):
 		c.say(c.channel, trimmed[1:])
@@ -36,7 +41,7 @@ func (c *conversation) line(text string) (quit bool) {
 	case trimmed[0] == '/':
 		return c.command(trimmed)
 	}
-	if n, err := strconv.Atoi(trimmed); err == nil && c.buttons() != nil {
+	if n, err := strconv.Atoi(trimmed); err == nil && c.pressable() != nil {
 		c.press(n)
 		return false
 	}
@@ -73,10 +78,14 @@ func (c *conversation) command(text string) (quit bool) {
 			n = 20
 		}
 		c.ask(terminal.Request{Do: terminal.DoHistory, As: c.me, In: c.channel, Earlier: n})
+	case "/save":
+		c.save(rest)
+	case "/" + c.bot:
+		c.call(rest)
 	case "/who":
 		c.ask(terminal.Request{Do: terminal.DoWho})
 	case "/help", "/?":
-		c.note(help)
+		c.note(strings.ReplaceAll(help, "BOT", c.bot))
 	case "/quit", "/exit":
 		return true
 	default:
@@ -157,11 +166,22 @@ func (c *conversation) say(channel, text string) {
 	if channel == c.channel {
 		r.Thread = c.thread
 	}
+	c.utter(r, text)
+}
+
+// call uses the bot's slash command.
+func (c *conversation) call(text string) {
+	r := terminal.Request{Do: terminal.DoCall, As: c.me, In: c.channel, Command: c.bot, Text: text}
+	c.utter(r, strings.TrimSpace("/"+c.bot+" "+text))
+}
+
+// utter sends a line, and shows it at once on a terminal.
+func (c *conversation) utter(r terminal.Request, line string) {
 	delivery := c.ask(r)
 	if !c.terminal {
 		return // shown when the room has it
 	}
-	e := terminal.Entry{Channel: channel, Thread: r.Thread, From: adapters.User{ID: c.me, Name: c.me}, Text: text}
+	e := terminal.Entry{Channel: r.In, Thread: r.Thread, From: adapters.User{ID: c.me, Name: c.me}, Text: line}
 	b := &block{entry: e, view: c.viewOf(e)}
 	if c.lost {
 		b.mark = "not sent yet"
@@ -170,30 +190,15 @@ func (c *conversation) say(channel, text string) {
 	c.show(b)
 }
 
-// buttons is the last message that has buttons, nil if there is none.
-func (c *conversation) buttons() *block {
-	for _, b := range slices.Backward(c.blocks) {
-		if b.entry.Message != nil && len(b.entry.Message.Buttons) > 0 {
-			return b
-		}
+// dialogue gives a line to the present dialog. One that opens another gives way
+// to it.
+func (c *conversation) dialogue(text string) dialog {
+	before := c.dialog
+	next := before.line(text)
+	if c.dialog != before {
+		return c.dialog
 	}
-	return nil
-}
-
-func (c *conversation) press(n int) {
-	b := c.buttons()
-	if b == nil {
-		c.misunderstood("there are no buttons to press")
-		return
-	}
-	buttons := b.entry.Message.Buttons
-	if n < 1 || n > len(buttons) {
-		c.misunderstood(fmt.Sprintf("there is no button %d: 1 to %d", n, len(buttons)))
-		return
-	}
-	button := buttons[n-1]
-	c.note(fmt.Sprintf("%s presses %s on: %s", c.me, oneLine(button.Label), quoteOf(b.entry)))
-	c.ask(terminal.Request{Do: terminal.DoPress, As: c.me, ID: b.entry.ID, Button: button.ID})
+	return next
 }
 
 func (c *conversation) toggleThread() {

@@ -71,6 +71,11 @@ type conversation struct {
 	lost       bool
 	hinted     bool
 
+	dialog    dialog                      // takes the lines, in place of the room; may be nil
+	asked     map[string]terminal.Request // by delivery: what may be answered by a form
+	submitted map[string]*form            // by delivery
+	downloads map[string]download         // by delivery
+
 	pending *pending // what the next line waits for; nil on a terminal
 	outcome Outcome
 }
@@ -86,6 +91,9 @@ func newConversation(o Options, name string, isTerminal bool) *conversation {
 		byID:       map[string]*block{},
 		byDelivery: map[string]*block{},
 		visited:    map[string]bool{},
+		asked:      map[string]terminal.Request{},
+		submitted:  map[string]*form{},
+		downloads:  map[string]download{},
 	}
 }
 
@@ -112,17 +120,18 @@ func (c *conversation) loop(ctx context.Context, lines <-chan input, next chan<-
 	held, ended := false, false // a line was taken whose answer is awaited; there are no more
 	for {
 		if c.pending == nil {
-			if ended {
+			if ended && len(c.downloads) == 0 {
+				c.dropDialog()
 				return c.outcome, nil
 			}
-			if held {
+			if held && !ended {
 				held = false
 				c.display.look(c.promptText())
 				next <- struct{}{}
 			}
 		}
 		source := lines
-		if c.pending != nil {
+		if c.pending != nil || ended {
 			source = nil
 		}
 		select {
@@ -200,6 +209,8 @@ func (c *conversation) frame(f terminal.Frame) {
 		}
 	case terminal.IsSaid:
 		c.said(f)
+	case terminal.IsFile:
+		c.arrived(f)
 	case terminal.IsWho:
 		c.who(f.People)
 		c.answered(f.Delivery)
@@ -258,6 +269,11 @@ func (c *conversation) merge(e terminal.Entry, delivery string) {
 		b = &block{entry: e, view: c.viewOf(e)}
 		c.byID[e.ID] = b
 		c.show(b)
+		if !c.terminal && c.opt.Files != "" {
+			for _, f := range e.Files {
+				c.download(e, f.Name, "")
+			}
+		}
 	}
 	c.pending.observe(e, delivery)
 	c.conclude()
@@ -323,6 +339,9 @@ func (c *conversation) placeName(channel string) string {
 }
 
 func (c *conversation) promptText() string {
+	if c.dialog != nil {
+		return c.dialog.ask()
+	}
 	t := ""
 	if c.thread != "" {
 		t = " ↳"
@@ -330,34 +349,72 @@ func (c *conversation) promptText() string {
 	return c.me + " " + c.placeName(c.channel) + t + "> "
 }
 
-// said takes in what became of a line or a press.
+// said takes in what became of a line, a press or a form.
 func (c *conversation) said(f terminal.Frame) {
+	request, sent := c.asked[f.Delivery], c.submitted[f.Delivery]
+	delete(c.asked, f.Delivery)
+	delete(c.submitted, f.Delivery)
 	if f.Text != "" {
 		c.note(f.Text)
 	}
-	if f.Disposition == terminal.Ignored {
-		if f.Text == "" && (c.pending.is(f.Delivery) || !c.hinted) {
-			c.note(fmt.Sprintf("nobody was addressed: start with %s or @%s, or talk to it with /dm", c.prefix, c.bot))
-		}
-		c.hinted = true
-		if c.pending.is(f.Delivery) {
-			c.finish(adapters.StateRefused)
-		}
-		return
-	}
-	if c.pending.is(f.Delivery) {
+	switch {
+	case f.Form != nil:
+		c.answered(f.Delivery)
+		c.open(f.Form, request, f.ID)
+	case len(f.Problems) > 0 && sent != nil:
+		c.answered(f.Delivery)
+		sent.again(f.Problems)
+	case f.Disposition == terminal.Ignored:
+		c.ignored(f, request)
+	case c.pending.is(f.Delivery):
 		c.pending.id, c.pending.accepted = f.ID, true
 		c.conclude()
 	}
 }
 
+// ignored takes in that nothing more will come.
+func (c *conversation) ignored(f terminal.Frame, r terminal.Request) {
+	mine := c.pending.is(f.Delivery)
+	if r.Do == terminal.DoSay && f.Text == "" && (mine || !c.hinted) {
+		c.note(fmt.Sprintf("nobody was addressed: start with %s or @%s, or talk to it with /dm", c.prefix, c.bot))
+		c.hinted = true
+	}
+	if mine {
+		c.finish(adapters.StateRefused)
+	}
+}
+
+// begin makes a dialog take the next line.
+func (c *conversation) begin(d dialog) {
+	c.dialog = d
+	c.display.look(c.promptText())
+}
+
+// dropDialog says that a dialog ended with the input.
+func (c *conversation) dropDialog() {
+	if c.dialog == nil {
+		return
+	}
+	c.dialog = nil
+	c.misunderstood("the input ended before everything was answered; nothing was sent")
+}
+
 // refused takes in an error.
 func (c *conversation) refused(f terminal.Frame) {
+	delete(c.asked, f.Delivery)
 	if b := c.byDelivery[f.Delivery]; b != nil {
 		delete(c.byDelivery, f.Delivery)
 		c.remark(b, "not accepted")
 	}
+	if _, file := c.downloads[f.Delivery]; file {
+		delete(c.downloads, f.Delivery)
+		c.outcome.NotUnderstood++
+	}
 	c.note(f.Text)
+	if d := c.submitted[f.Delivery]; d != nil {
+		delete(c.submitted, f.Delivery)
+		d.again(nil)
+	}
 	if c.pending.is(f.Delivery) {
 		state := adapters.StateFailed
 		if c.pending.local {
@@ -383,10 +440,14 @@ func (c *conversation) who(people []terminal.Person) {
 // ask sends a request and, on a pipe, makes the next line wait for its end.
 func (c *conversation) ask(r terminal.Request) string {
 	r.Delivery = rand.Text()
+	switch r.Do {
+	case terminal.DoSay, terminal.DoCall, terminal.DoPress, terminal.DoSubmit:
+		c.asked[r.Delivery] = r
+	}
 	if !c.terminal {
 		c.pending = newPending(r, c.opt.Timeout)
 		if b := c.byID[r.ID]; b != nil && b.entry.Message != nil {
-			c.pending.wasFinal = b.entry.Message.State.Final()
+			c.pending.wasFinal, c.pending.root = b.entry.Message.State.Final(), b.entry.Message.InReplyTo
 		}
 	}
 	c.link.ask(r)

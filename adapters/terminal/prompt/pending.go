@@ -12,9 +12,10 @@ import (
 type pending struct {
 	delivery string
 	local    bool   // a request to the room alone, which ends with its answer
-	press    bool   // of a button of the message id
+	press    bool   // of a button of the message id, or a form that one opened
 	id       string // of the message said or pressed
 	wasFinal bool   // the pressed message was a last word already
+	root     string // what the pressed message answers
 	accepted bool
 	finals   []terminal.Entry // last words seen since it was asked
 	timer    *time.Timer
@@ -23,8 +24,8 @@ type pending struct {
 func newPending(r terminal.Request, timeout time.Duration) *pending {
 	return &pending{
 		delivery: r.Delivery,
-		local:    r.Do != terminal.DoSay && r.Do != terminal.DoPress,
-		press:    r.Do == terminal.DoPress,
+		local:    r.Do != terminal.DoSay && r.Do != terminal.DoCall && r.Do != terminal.DoPress && r.Do != terminal.DoSubmit,
+		press:    r.Do == terminal.DoPress || r.Do == terminal.DoSubmit,
 		id:       r.ID,
 		timer:    time.NewTimer(timeout),
 	}
@@ -53,14 +54,15 @@ func (p *pending) observe(e terminal.Entry, delivery string) {
 }
 
 // settled returns the last word, once there is one: a message in reply to the
-// line, or to the pressed message, or the pressed message itself when it was not
-// final before.
+// line, to the pressed message or to what that one answers, or the pressed
+// message itself when it was not final before.
 func (p *pending) settled() (adapters.State, bool) {
 	if p == nil || !p.accepted {
 		return "", false
 	}
 	for _, e := range p.finals {
-		if e.Message.InReplyTo == p.id || (p.press && !p.wasFinal && e.ID == p.id) {
+		answers := e.Message.InReplyTo == p.id || p.press && p.root != "" && e.Message.InReplyTo == p.root
+		if answers && e.ID != p.id || p.press && !p.wasFinal && e.ID == p.id {
 			return e.Message.State, true
 		}
 	}

@@ -36,6 +36,20 @@ func (p *parrot) Handle(ctx context.Context, e adapters.Event) (adapters.Answer,
 	}
 	to := adapters.Target{Channel: e.Channel.ID, Thread: e.Message}
 	m := adapters.Message{To: to, Key: e.DeliveryID, InReplyTo: e.Message}
+	if e.Button == "ask" {
+		return adapters.Answer{Disposition: adapters.Accepted, Form: questions()}, nil
+	}
+	if e.Kind == adapters.FormSubmitted {
+		if e.Values["version"] == "9" {
+			return adapters.Answer{Disposition: adapters.Accepted, Problems: map[string]string{"version": "there is no version 9"}}, nil
+		}
+		m.State, m.Blocks = adapters.StateSucceeded, text(fmt.Sprintf("%s sent %q", e.Form, e.Values))
+		p.send(ctx, m)
+		return adapters.Answer{Disposition: adapters.Accepted}, nil
+	}
+	if e.Kind == adapters.ButtonPressed && e.Choice != "" {
+		e.Button += "=" + e.Choice
+	}
 	if e.Kind == adapters.ButtonPressed {
 		m.State, m.Blocks = adapters.StateSucceeded, text(e.User.Name+" pressed "+e.Button)
 		p.send(ctx, m)
@@ -66,6 +80,22 @@ func (p *parrot) Handle(ctx context.Context, e adapters.Event) (adapters.Answer,
 		p.send(ctx, adapters.Message{To: adapters.Target{Channel: where}, Blocks: text(what)})
 		m.State, m.Blocks = adapters.StateSucceeded, text("told\n```\n"+what+"\n```")
 		p.send(ctx, m)
+	case "choose":
+		m.State, m.Blocks = adapters.StateSucceeded, text("what now?")
+		m.Buttons = []adapters.Button{{ID: "wipe", Label: "Wipe", Style: "danger", Confirm: "Really wipe everything?"}, {ID: "ask", Label: "Ask"}}
+		m.Selects = []adapters.Select{{ID: "env", Label: "Environment", Options: []adapters.Option{{Value: "p", Label: "Production"}, {Value: "q", Label: "QA"}}}}
+		p.send(ctx, m)
+	case "file":
+		m.Blocks = text("the whole of it")
+		m.Files = []adapters.File{{Name: "../out put.txt", Title: "Output", Content: []byte("content\n")}}
+		ref := p.send(ctx, m)
+		if err := errors.Join(p.room.React(ctx, ref, "eyes"), p.room.Pin(ctx, ref)); err != nil {
+			p.t.Error(err)
+		}
+		m.State = adapters.StateSucceeded
+		p.update(ctx, ref, m)
+	case "note":
+		return adapters.Answer{Note: "only for " + e.User.Name}, nil
 	case "busy":
 		return adapters.Answer{}, errors.New("the disk is full")
 	case "silence":
@@ -74,6 +104,18 @@ func (p *parrot) Handle(ctx context.Context, e adapters.Event) (adapters.Answer,
 		p.send(ctx, m)
 	}
 	return adapters.Answer{Disposition: adapters.Accepted}, nil
+}
+
+func questions() *adapters.Form {
+	return &adapters.Form{
+		ID: "f1", Title: "Deploy", Text: "Say what.", Inputs: []adapters.Input{
+			{Name: "version", Label: "Version", Kind: adapters.TextInput, Value: "1.2", Required: true},
+			{Name: "why", Label: "Why", Kind: adapters.TextInput, Required: true, Help: "For the record."},
+			{Name: "notes", Label: "Notes", Kind: adapters.AreaInput},
+			{Name: "env", Label: "Environment", Kind: adapters.ChoiceInput, Options: []adapters.Option{{Value: "prod", Label: "Production"}, {Value: "qa", Label: "QA"}}},
+			{Name: "force", Label: "Force", Kind: adapters.BooleanInput},
+		},
+	}
 }
 
 func (p *parrot) send(ctx context.Context, m adapters.Message) adapters.Ref {
@@ -141,5 +183,25 @@ func TestTranscripts(t *testing.T) {
 				t.Errorf("printed:\n%s\nwant:\n%s", got, want)
 			}
 		})
+	}
+}
+
+// On a pipe every file is saved, under a name that is free, before the end.
+func TestFilesFromAPipe(t *testing.T) {
+	_, dial := room(t, terminal.Options{})
+	folder := filepath.Join(t.TempDir(), "files")
+	var out bytes.Buffer
+	o := Options{Dial: dial, In: strings.NewReader("!file\n!file"), Out: &out, Name: "ann", Timeout: time.Minute, Files: folder}
+	if outcome, err := Run(context.Background(), o); err != nil || outcome.Succeeded != 2 {
+		t.Fatalf("%+v, %v:\n%s", outcome, err, &out)
+	}
+	for _, name := range []string{"out put.txt", "out put-2.txt"} {
+		path := filepath.Join(folder, name)
+		if got, err := os.ReadFile(path); err != nil || string(got) != "content\n" {
+			t.Errorf("%s: %q, %v", name, got, err)
+		}
+		if !strings.Contains(out.String(), "-- out put.txt (8 bytes) was saved as "+path) {
+			t.Errorf("nobody is told of %s:\n%s", path, &out)
+		}
 	}
 }

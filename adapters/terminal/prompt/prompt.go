@@ -42,6 +42,10 @@ type Options struct {
 	// 10 min.
 	Timeout time.Duration
 
+	// Files is the folder where files are saved. On a pipe every file that comes
+	// is saved there; without it only what /save asks for, in the current folder.
+	Files string
+
 	// GiveUp is how long a lost connection is tried again. Default 30 s.
 	GiveUp time.Duration
 

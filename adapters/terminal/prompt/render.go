@@ -31,7 +31,7 @@ func Show(e terminal.Entry, reader string) (text string, buttons []string) {
 			buttons = append(buttons, oneLine(b.Label))
 		}
 		m := *e.Message
-		m.Buttons = nil
+		m.Buttons, m.Selects = nil, nil
 		e.Message = &m
 	}
 	var out []string
@@ -128,10 +128,45 @@ func content(e terminal.Entry) []piece {
 	for _, b := range e.Message.Blocks {
 		out = append(out, pieces(b)...)
 	}
-	if len(e.Message.Buttons) > 0 {
-		out = append(out, buttonLine(e.Message.Buttons))
+	for i, f := range e.Files {
+		out = append(out, fileLine(i+1, f))
 	}
-	return out
+	out = append(out, controlLines(e.Message)...)
+	return append(out, marks(e)...)
+}
+
+func fileLine(n int, f terminal.FileInfo) piece {
+	text := " " + oneLine(f.Name) + " (" + sizeOf(f.Size) + ")"
+	if f.Title != "" && f.Title != f.Name {
+		text += " " + oneLine(f.Title)
+	}
+	return piece{spans: []span{{"[file " + strconv.Itoa(n) + "]", bold}, {text, plain}}}
+}
+
+// sizeOf is a size for people.
+func sizeOf(n int) string {
+	switch {
+	case n < 1000:
+		return strconv.Itoa(n) + " bytes"
+	case n < 1000_000:
+		return strconv.FormatFloat(float64(n)/1000, 'f', 1, 64) + " kB"
+	}
+	return strconv.FormatFloat(float64(n)/1000_000, 'f', 1, 64) + " MB"
+}
+
+// marks is what others did to a message.
+func marks(e terminal.Entry) []piece {
+	var out []string
+	for _, r := range e.Reactions {
+		out = append(out, ":"+oneLine(r)+":")
+	}
+	if e.Pinned {
+		out = append(out, "pinned")
+	}
+	if out == nil {
+		return nil
+	}
+	return []piece{{spans: []span{{strings.Join(out, " "), dim}}}}
 }
 
 func pieces(b adapters.Block) []piece {
@@ -185,24 +220,6 @@ func field(f adapters.Field) []piece {
 		out = append(out, piece{spans: []span{{text: v}}, lead: "  "})
 	}
 	return out
-}
-
-func buttonLine(buttons []adapters.Button) piece {
-	var out []span
-	for i, b := range buttons {
-		if i > 0 {
-			out = append(out, span{text: "  "})
-		}
-		st := bold
-		switch b.Style {
-		case "danger":
-			st = bad
-		case "primary":
-			st = good
-		}
-		out = append(out, span{"[" + strconv.Itoa(i+1) + "]", st}, span{" " + oneLine(b.Label), plain})
-	}
-	return piece{spans: out}
 }
 
 // quoteOf is a message in a few words.

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -183,6 +184,50 @@ func (d *desk) edit(ref adapters.Ref, s string) {
 	d.t.Helper()
 	if err := d.room.Update(context.Background(), ref, adapters.Message{Blocks: text(s)}); err != nil {
 		d.t.Fatal(err)
+	}
+}
+
+// A form takes the lines in place of the room, until it is sent.
+func TestScreenForm(t *testing.T) {
+	d := sit(t, 70, 40)
+	d.types("!choose\r")
+	d.sees("[2] Ask")
+	d.types("2\r")
+	d.sees("Version* [1.2]:")
+	d.types("9\r")
+	d.sees("Why*:")
+	d.types("because\r")
+	d.sees("Notes:")
+	d.types("\r")
+	d.sees("Environment:")
+	d.types("qa\r")
+	d.sees("Force [no] (yes or no):")
+	d.types("y\r")
+	d.sees("-- Version: there is no version 9")
+	d.sees("Version* [9]:")
+	d.types("2\r")
+	d.sees(`"version":"2" "why":"because"`)
+	d.sees("ann #general>")
+}
+
+// The slash command, a question before a press, and a file that is written.
+func TestScreenControls(t *testing.T) {
+	d := sit(t, 70, 40)
+	d.types("/petrel choose\r")
+	d.sees("[1] Wipe")
+	d.types("1\r")
+	d.sees("Wipe?")
+	d.types("yes\r")
+	d.sees("petrel: ✓ ann pressed wipe")
+	d.types("4\r")
+	d.sees("petrel: ✓ ann pressed env=q")
+	d.types("!file\r")
+	d.sees(":eyes: pinned")
+	path := filepath.Join(t.TempDir(), "saved.txt")
+	d.types("/save 1 " + path + "\r")
+	d.sees("was saved as")
+	if got, err := os.ReadFile(path); err != nil || string(got) != "content\n" {
+		t.Errorf("%q, %v", got, err)
 	}
 }
 

@@ -53,21 +53,26 @@ func (s *Script) prepare(job runners.Job, entry content.Entry) (*launch, error) 
 	if config == nil {
 		config = value.NewDict(0)
 	}
+	l.body = value.DictOf("file", absolute(entry.Path), "pack", l.pack, "log_level", level,
+		"parameters", job.Params, "config", config, "settings", s.settings(l.pack, entry.Dir))
+	if job.Execution != nil {
+		l.body.SetString("user", job.Execution.Context.User)
+	}
+	return l, nil
+}
+
+// settings tells pack code where things are.
+func (s *Script) settings(pack, dir string) *value.Dict {
 	packs := value.NewList()
 	for _, dir := range s.options.Packs {
 		packs.Items = append(packs.Items, dir)
 	}
 	settings := value.DictOf("packs", packs, "configs", s.options.Configs, "virtualenvs", s.options.Virtualenvs,
-		"pack_dirs", value.DictOf(l.pack, absolute(entry.Dir)))
+		"pack_dirs", value.DictOf(pack, absolute(dir)))
 	if len(s.options.Packs) > 0 {
 		settings.SetString("system_packs", s.options.Packs[len(s.options.Packs)-1])
 	}
-	l.body = value.DictOf("file", absolute(entry.Path), "pack", l.pack, "log_level", level,
-		"parameters", job.Params, "config", config, "settings", settings)
-	if job.Execution != nil {
-		l.body.SetString("user", job.Execution.Context.User)
-	}
-	return l, nil
+	return settings
 }
 
 // interpreter finds the program that runs the actions of a pack.

@@ -101,21 +101,27 @@ func serve(ctx context.Context, conn net.Conn, d Datastore, asker *engine.Execut
 		if err != nil {
 			return
 		}
-		var q question
-		var r reply
-		if err := json.Unmarshal(line, &q); err != nil {
-			r.Error = "the question cannot be read: " + err.Error()
-		} else if r.Result, err = ask(ctx, d, asker, q); err != nil {
-			r = reply{Error: err.Error(), Unavailable: errors.Is(err, ErrNoDatastore)}
-		}
-		body, err := json.Marshal(r)
-		if err != nil {
-			return
-		}
-		if _, err := conn.Write(append(body, '\n')); err != nil {
+		if _, err := conn.Write(append(Answer(ctx, d, asker, line), '\n')); err != nil {
 			return
 		}
 	}
+}
+
+// Answer answers one question about the datastore, a line of JSON.
+func Answer(ctx context.Context, d Datastore, asker *engine.Execution, line []byte) []byte {
+	var q question
+	var r reply
+	err := json.Unmarshal(line, &q)
+	if err != nil {
+		r.Error = "the question cannot be read: " + err.Error()
+	} else if r.Result, err = ask(ctx, d, asker, q); err != nil {
+		r = reply{Error: err.Error(), Unavailable: errors.Is(err, ErrNoDatastore)}
+	}
+	body, err := json.Marshal(r)
+	if err != nil {
+		body, _ = json.Marshal(reply{Error: err.Error()}) // a text always encodes
+	}
+	return body
 }
 
 // readLine reads one line of at most maxQuestion bytes.

@@ -9,6 +9,8 @@ import os
 import socket
 import threading
 
+from petrel_python import encode
+
 SYSTEM_SCOPE = "system"
 SEPARATOR = ":"
 
@@ -36,11 +38,19 @@ class Channel:
 
     def call(self, method, **arguments):
         """Asks and returns the answer. Raises ServiceError when it is refused."""
+        answer = self.exchange({"method": method, "arguments": arguments}, method)
+        if "error" in answer:
+            kind = ServiceUnavailable if answer.get("unavailable") else ServiceError
+            raise kind("action_service.%s: %s" % (method, answer["error"]))
+        return answer.get("result")
+
+    def exchange(self, message, method):
+        """Sends one object and returns the one that answers it."""
         if self._file is None:
             raise ServiceUnavailable("action_service.%s: this process is not connected to Petrel" % method)
         if os.getpid() != self._pid:
             raise ServiceUnavailable("action_service.%s: only the process of the action itself can ask, not one it forked" % method)
-        line = json.dumps({"method": method, "arguments": arguments}).encode("utf-8") + b"\n"
+        line = encode.encode(message) + b"\n"
         try:
             with self._lock:
                 self._file.write(line)
@@ -50,11 +60,7 @@ class Channel:
             raise ServiceUnavailable("action_service.%s: Petrel does not answer: %s" % (method, error)) from error
         if not answer:
             raise ServiceUnavailable("action_service.%s: Petrel has closed the connection" % method)
-        answer = json.loads(answer.decode("utf-8"))
-        if "error" in answer:
-            kind = ServiceUnavailable if answer.get("unavailable") else ServiceError
-            raise kind("action_service.%s: %s" % (method, answer["error"]))
-        return answer.get("result")
+        return json.loads(answer.decode("utf-8"))
 
 
 class KeyValuePair:

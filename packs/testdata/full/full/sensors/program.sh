@@ -1,0 +1,2 @@
+#!/bin/sh
+echo '{"trigger": "full.seen", "payload": {"what": "x"}}'

@@ -1,0 +1,163 @@
+package tests
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"petrel/adapters/terminal"
+	"petrel/store/redis/redistest"
+)
+
+var inquiryID = regexp.MustCompile("inquiry `([0-9a-f]{24})`")
+
+// question waits until a person is asked something and gives the ID of it.
+func (a *person) question(words string) (id string) {
+	a.t.Helper()
+	a.await(30*time.Second, func(entries map[string]terminal.Entry, _ map[string]terminal.Frame) error {
+		for _, e := range entries {
+			if m := inquiryID.FindStringSubmatch(wordsOf(e)); m != nil && strings.Contains(wordsOf(e), words) {
+				id = m[1]
+				return nil
+			}
+		}
+		return errors.New("nobody is asked")
+	})
+	return id
+}
+
+// lastWord waits for the result of a command.
+func (a *person) lastWord(delivery string) (words string) {
+	a.t.Helper()
+	a.await(30*time.Second, func(entries map[string]terminal.Entry, said map[string]terminal.Frame) error {
+		last := finals(entries)[said[delivery].ID]
+		if len(last) != 1 {
+			return fmt.Errorf("%d last words", len(last))
+		}
+		words = wordsOf(last[0])
+		return nil
+	})
+	return words
+}
+
+// A question of a workflow that was started in chat is asked there, and answered
+// at the command line.
+func TestInquiryAtTheCommandLine(t *testing.T) {
+	p := install(t, "")
+	p.start()
+	ann := p.sit("ann", "#general")
+	ann.say("1", "!example inquiry about the release")
+	id := ann.question("Shall the release go on?")
+	for _, tt := range []struct {
+		args []string
+		code int
+		want string
+	}{
+		{[]string{"inquiry", "list"}, 0, id},
+		{[]string{"inquiry", "get", id}, 0, `"message": "Shall the release go on?"`},
+		{[]string{"inquiry", "get", "nope"}, 1, "there is no execution nope"},
+		{[]string{"inquiry", "respond", id, "-r", "yes"}, 2, "must be a JSON object"},
+		{[]string{"inquiry", "respond", id, "-r", `{"continue":"x"}`}, 1, "that answer does not fit"},
+		{[]string{"inquiry", "respond", id, "-r", `{"continue":true}`, "--as", "bob"}, 0, "answered " + id},
+		{[]string{"inquiry", "respond", id, "-r", `{"continue":true}`, "--as", "cy"}, 1, "answered already, by bob"},
+		{[]string{"inquiry", "get", id}, 1, "waits for no answer"},
+	} {
+		if out, code := p.run("", tt.args...); code != tt.code || !strings.Contains(out, tt.want) {
+			t.Errorf("petrel %s: exit code %d\n%s", strings.Join(tt.args, " "), code, out)
+		}
+	}
+	if got := ann.lastWord("1"); got != "the release goes on" {
+		t.Errorf("last word %q", got)
+	}
+	ann.await(30*time.Second, func(entries map[string]terminal.Entry, _ map[string]terminal.Frame) error {
+		for _, e := range entries {
+			if words := wordsOf(e); strings.Contains(words, "ask succeeded after") && strings.Contains(words, "go succeeded after") {
+				return nil
+			}
+		}
+		return errors.New("no card with the tasks")
+	})
+	ann.mu.Lock()
+	execution := ""
+	for _, e := range ann.entries {
+		if m := regexp.MustCompile("execution `([0-9a-f]{24})`").FindStringSubmatch(wordsOf(e)); m != nil {
+			execution = m[1]
+		}
+	}
+	ann.mu.Unlock()
+	want := `ask [succeeded]  core.ask
+├─ <% succeeded() and result().response.continue %> → go [succeeded]  core.local
+`
+	if out, code := p.run("", "workflow", "graph", execution); code != 0 || !strings.HasPrefix(out, want) {
+		t.Errorf("graph: exit code %d\n%s", code, out)
+	}
+	if out, code := p.run("", "workflow", "graph", execution, "--format", "svg"); code != 0 || !strings.Contains(out, "go · succeeded") {
+		t.Errorf("graph: exit code %d\n%s", code, out)
+	}
+	if out, code := p.run("", "workflow", "graph", id); code != 1 || !strings.Contains(out, "is no workflow") {
+		t.Errorf("graph of an inquiry: exit code %d\n%s", code, out)
+	}
+}
+
+// Workflows that are in the middle of something move to another store with their
+// installation and go on there.
+func TestWorkflowsMoveToRedis(t *testing.T) {
+	p := install(t, "packs: [packs]\n")
+	p.addPack("control", stripFolder(control))
+	gate := filepath.Join(p.dir, "gate")
+	p.write("name: outer\naction_ref: control.outer\nformats: ['outer {{ path }}']\nresult: {format: '{{ execution.status }}'}\n", "packs", "control", "aliases", "outer.yaml")
+	p.start()
+	ann := p.sit("ann", "#general")
+	ann.say("1", "!example inquiry about the move")
+	ann.say("2", "!example delay 2")
+	ann.say("3", "!outer "+gate)
+	id := ann.question("Shall the move go on?")
+	ann.await(30*time.Second, func(_ map[string]terminal.Entry, said map[string]terminal.Frame) error {
+		if said["2"].ID == "" || said["3"].ID == "" {
+			return errors.New("not taken")
+		}
+		return nil
+	})
+	p.kill()
+	url := redistest.Start(t).URL("moved")
+	if out, code := p.run("", "store", "copy", "--from", "sqlite:data/petrel.db", "--to", url); code != 0 {
+		t.Fatalf("copy: exit code %d\n%s", code, out)
+	}
+	if err := os.WriteFile(gate, []byte("ok\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p.write(p.read("petrel.yaml")+"store: "+url+"\n", "petrel.yaml")
+	p.start()
+	if out, code := p.run("", "inquiry", "respond", id, "-r", `{"continue":true}`); code != 0 {
+		t.Errorf("respond: exit code %d\n%s", code, out)
+	}
+	if got := ann.lastWord("1"); got != "the move goes on" {
+		t.Errorf("the inquiry: %q", got)
+	}
+	if got := ann.lastWord("2"); got != "2 seconds later" && !strings.Contains(got, "Execution failed") { // failed: it ran when it was killed
+		t.Errorf("the delay: %q", got)
+	}
+	// What held the third up was running or had not begun.
+	if got := ann.lastWord("3"); got != "failed" && got != "succeeded" {
+		t.Errorf("the third: %q", got)
+	}
+	if resp, err := http.Get("http://" + p.addr + "/readyz"); err != nil || resp.Body.Close() != nil {
+		t.Error(err)
+	}
+}
+
+// stripFolder takes the first folder off the names of files.
+func stripFolder(files map[string]string) map[string]string {
+	out := map[string]string{}
+	for name, body := range files {
+		_, rest, _ := strings.Cut(name, "/")
+		out[rest] = body
+	}
+	return out
+}
