@@ -81,7 +81,11 @@ func (a *Adapter) render(ctx context.Context, m adapters.Message, l limits, edit
 		if len(last) == 0 {
 			attachments = append(attachments, last)
 		}
-		last["actions"] = actions
+		all, _ := last["actions"].([]any) // of the author
+		for _, act := range actions {
+			all = append(all, act)
+		}
+		last["actions"] = all
 	}
 	if len(attachments) > 0 || edit {
 		r.props[model.PostPropsAttachments] = attachments
