@@ -3,7 +3,6 @@ package tests
 import (
 	"context"
 	"fmt"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -42,15 +41,6 @@ type discordPeople struct {
 func (p discordPeople) Close() {
 	p.program.kill()
 	p.Harness.Close()
-}
-
-// The scenarios of all platforms.
-func TestDiscordScenarios(t *testing.T) {
-	packs, err := filepath.Abs("scenarios")
-	if err != nil {
-		t.Fatal(err)
-	}
-	playAll(t, func(t *testing.T) *stage { return discordStage(t, "packs: ["+packs+"]\n") })
 }
 
 // seesOn waits until somebody sees a message of the program that is as ok says.
