@@ -82,7 +82,7 @@ func (w *Workers) handleAction(ctx context.Context, item store.Item) error {
 		return err
 	}
 	d.Rev++
-	outcome := w.run(work, runner, job)
+	outcome := w.checkOutcome(set, w.run(work, runner, job))
 	if errors.Is(context.Cause(work), store.ErrLeaseLost) {
 		return store.ErrLeaseLost // whoever holds it now decides
 	}
