@@ -237,17 +237,32 @@ func (w *Workers) newFlow(ctx context.Context, d store.Doc[engine.Execution], b 
 	return f, f.c.Request(ctx, engine.Running)
 }
 
+// InspectWorkflow says what is wrong with the text of an Orquesta workflow, the
+// actions that it names included.
+func (s *Service) InspectWorkflow(text []byte) []workflow.Problem {
+	def, err := workflow.Parse("", text)
+	if err != nil {
+		return []workflow.Problem{{Type: "syntax", Message: err.Error()}}
+	}
+	return s.withActions(def, def.Inspect(s.renderer, "st2", "parent"))
+}
+
+// withActions adds what is wrong with the actions that a definition names.
+func (s *Service) withActions(def *workflow.Definition, known []workflow.Problem) []workflow.Problem {
+	problems := append([]workflow.Problem{}, known...)
+	problems = append(problems, def.InspectActions(s.actionInput)...)
+	slices.SortStableFunc(problems, func(a, b workflow.Problem) int {
+		return strings.Compare(a.Type+"\x00"+a.SchemaPath, b.Type+"\x00"+b.SchemaPath)
+	})
+	return problems
+}
+
 // inspect refuses a definition that has something wrong in it.
 func (w *Workers) inspect(p *plan, runner *value.Dict) error {
 	if p.chain != nil {
 		return nil
 	}
-	problems := slices.Clone(p.problems)
-	problems = append(problems, p.def.InspectActions(w.actionInput)...)
-	if len(problems) > 0 {
-		slices.SortStableFunc(problems, func(a, b workflow.Problem) int {
-			return strings.Compare(a.Type+"\x00"+a.SchemaPath, b.Type+"\x00"+b.SchemaPath)
-		})
+	if problems := w.withActions(p.def, p.problems); len(problems) > 0 {
 		return inspectionError(problems)
 	}
 	notify, _ := runner.GetString("notify")
