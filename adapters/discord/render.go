@@ -110,6 +110,8 @@ func colorOf(m adapters.Message) int {
 		return 0xe74c3c
 	case adapters.StateRefused:
 		return 0xf39c12
+	case adapters.StateAsking:
+		return 0x9b59b6
 	}
 	return -1
 }

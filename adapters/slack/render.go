@@ -35,7 +35,7 @@ const (
 // emoji shows how a matter stands.
 var emoji = map[adapters.State]string{
 	adapters.StateWorking: "hourglass_flowing_sand", adapters.StateSucceeded: "white_check_mark",
-	adapters.StateFailed: "x", adapters.StateRefused: "no_entry",
+	adapters.StateFailed: "x", adapters.StateRefused: "no_entry", adapters.StateAsking: "question",
 }
 
 // rendered is a message as Slack takes it.
