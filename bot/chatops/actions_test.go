@@ -50,7 +50,9 @@ func (m *managed) Invite(_ context.Context, channel string, people []string) err
 func (m *managed) SetTopic(_ context.Context, channel, topic string) error {
 	return m.note("topic of %s: %s", channel, topic)
 }
-func (m *managed) Pin(_ context.Context, ref adapters.Ref) error { return m.note("pin %s", ref.Message) }
+func (m *managed) Pin(_ context.Context, ref adapters.Ref) error {
+	return m.note("pin %s", ref.Message)
+}
 func (m *managed) React(_ context.Context, ref adapters.Ref, emoji string) error {
 	return m.note("%s under %s", emoji, ref.Message)
 }
@@ -225,7 +227,7 @@ func TestOpenForm(t *testing.T) {
 	}
 	var payload struct {
 		Form   string
-		Values map[string]string
+		Values map[string]string `json:"answers"`
 		Data   map[string]any
 		User   adapters.User
 	}

@@ -38,6 +38,7 @@ func runners() []engine.Runner {
 		httprunner.New(httprunner.Options{}).Spec(), noop.Runner{}.Spec(), (*python.Script)(nil).Spec(),
 		ask.Runner{}.Spec(), flow.Runners()[0].Spec(), flow.Runners()[1].Spec(),
 		{Name: "chat-post-message", Enabled: true, Parameters: json.RawMessage(`{}`)}, // the conversation's
+		{Name: "orquesta", Enabled: true, Parameters: json.RawMessage(`{}`)},
 		{Name: "chat", Enabled: true, Parameters: json.RawMessage(`{}`)},
 	}
 }
@@ -105,6 +106,8 @@ func TestCommands(t *testing.T) {
 		{"greet ann in french times=2 shout=true", "examples.greet language=french name=ann shout=true times=2"},
 		{"roll 3d6", "examples.roll dice=3d6"},
 		{"roll dice", "examples.roll"},
+		{"incident web is down", "examples.incident title=web is down"},
+		{"report incident", "examples.report_incident"},
 		{"say hello all in #ops", "chatops.say channel=#ops message=hello all"},
 		{"say hello in town", ""},
 		{"example sequence for ann", "examples.sequence name=ann"},
