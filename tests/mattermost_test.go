@@ -3,6 +3,7 @@ package tests
 import (
 	"context"
 	"fmt"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -13,13 +14,14 @@ import (
 )
 
 // mattermostStage is a fake Mattermost and the program on it.
-func mattermostStage(t *testing.T) *stage {
+func mattermostStage(t *testing.T, extra string) *stage {
 	t.Helper()
 	s, err := fake.New(fake.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := install(t, "")
+	p := install(t, extra)
+	t.Setenv("STAGE_DIR", p.dir)
 	people := mattermostPeople{fake.NewPeople(s, "http://"+p.addr+"/chat/mattermost"), p}
 	p.write(p.read("petrel.yaml")+mattermostConfig(people.Access), "petrel.yaml")
 	p.start()
@@ -52,7 +54,7 @@ var _ adaptertest.Controls = mattermostPeople{}
 
 // The whole program on a Mattermost server, from a mention to a file.
 func TestMattermost(t *testing.T) {
-	st := mattermostStage(t)
+	st := mattermostStage(t, "")
 	defer st.Close()
 	p := &play{T: t, stage: st}
 	for i, step := range []string{
@@ -94,6 +96,17 @@ func TestMattermost(t *testing.T) {
 			t.Errorf("a call was answered after %s", took)
 		}
 	}
+}
+
+// The scenarios of all platforms.
+func TestMattermostScenarios(t *testing.T) {
+	playAll(t, func(t *testing.T) *stage {
+		pack, err := filepath.Abs("scenarios")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return mattermostStage(t, "packs: ["+pack+"]\n")
+	})
 }
 
 // A token that Mattermost does not take is told in one line; the rest of the

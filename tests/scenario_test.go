@@ -51,7 +51,7 @@ type line struct {
 }
 
 // patience is how long a scenario waits for anything to be seen.
-const patience = 45 * time.Second
+const patience = 2 * time.Minute
 
 func readScenarios(t *testing.T) []scenario {
 	t.Helper()

@@ -3,6 +3,7 @@ package chatops
 import (
 	"log/slog"
 	"slices"
+	"sync"
 	"time"
 
 	"petrel/adapters"
@@ -59,6 +60,7 @@ type Chat struct {
 	service  *pipeline.Service
 	verbs    map[string]verb // of buttons, selects and forms
 	commands commandNames
+	actions  sync.Map // what was read of actions: readAction by ref
 }
 
 // New puts a Chat together. Bind must be called before events arrive.

@@ -43,7 +43,7 @@ func (s *Server) runners() ([]runners.Runner, error) {
 		Packs: dirs, Configs: s.cfg.ConfigsDir(),
 		Datastore: actionDatastore{s.items, s.log}, Logger: s.log,
 	})
-	return kinds(s.python, s.chat), nil
+	return append(kinds(s.python, s.chat), moreKinds(s)...), nil
 }
 
 // kinds lists the runners. Those of a nil chat only tell what they are.
