@@ -180,6 +180,7 @@ func TestHeardOnceAfterFaults(t *testing.T) {
 		"half open, forget": func(s *fake.Server) { s.Forget(); s.HalfOpen(true) },
 		"duplicate":         func(s *fake.Server) { s.Duplicate(5) },
 		"reorder":           func(s *fake.Server) { s.Reorder(3) },
+		"unreadable event":  func(s *fake.Server) { s.Garble() },
 		"rate limit":        func(s *fake.Server) { s.Forget(); s.RateLimit(4, 50*time.Millisecond); s.Drop() },
 	} {
 		t.Run(name, func(t *testing.T) {
