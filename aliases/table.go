@@ -76,8 +76,8 @@ const (
 	Suspicious   ProblemKind = "suspicious"   // works, but hardly as meant
 )
 
-// NewTable compiles and indexes aliases. One with a format that does not compile, or with a ref that is taken, is left out and reported; it
-// never keeps the others from working. Disabled aliases are checked but not matched.
+// NewTable compiles and indexes aliases. A format that does not compile is reported and left out, as is an alias that has no other
+// or whose ref is taken; neither keeps the others from working. Disabled aliases are checked but not matched.
 func NewTable(defs []Definition) (*Table, []Problem) {
 	t := &Table{definitions: slices.Clone(defs)}
 	for i := range t.definitions {
@@ -97,6 +97,8 @@ func NewTable(defs []Definition) (*Table, []Problem) {
 		entries, bad := compileEntries(d, len(kept))
 		if len(bad) > 0 {
 			problems = append(problems, bad...)
+		}
+		if len(bad) > 0 && len(entries) == 0 {
 			continue
 		}
 		kept = append(kept, d)

@@ -117,19 +117,19 @@ func TestTableMatchMultiple(t *testing.T) {
 func TestTableLeavesBadAliasesOut(t *testing.T) {
 	disabled := alias("off", "run {{cmd}}")
 	disabled.Enabled = false
-	table, problems := NewTable([]Definition{alias("bad", "go", "go {{dry-run}}"), alias("good", "go"), disabled, alias("good", "go again"),
+	table, problems := NewTable([]Definition{alias("bad", "go {{dry-run}}"), alias("half", "went", "went {{dry-run}}"), alias("good", "go"), disabled, alias("good", "go again"),
 		{Name: "help", Pack: "p", Enabled: true, Formats: []FormatSpec{{Display: "only help"}}}})
 	var kinds []string
 	for _, p := range problems {
 		kinds = append(kinds, string(p.Kind)+" "+p.Ref)
 	}
-	if want := []string{"uncompilable p.bad", "duplicate p.good"}; !slices.Equal(kinds, want) {
+	if want := []string{"uncompilable p.bad", "duplicate p.good", "uncompilable p.half"}; !slices.Equal(kinds, want) {
 		t.Errorf("problems %v, want %v", problems, want)
 	}
-	if table.Len() != 3 {
-		t.Errorf("%d aliases, want 3", table.Len())
+	if table.Len() != 4 {
+		t.Errorf("%d aliases, want 4", table.Len())
 	}
-	for msg, want := range map[string]string{"go": "good", "run x": "", "a=1": "", "go again": ""} {
+	for msg, want := range map[string]string{"go": "good", "went": "half", "went x": "", "run x": "", "a=1": "", "go again": ""} {
 		if matches, err := table.Match(msg); err != nil || refs(matches) != want {
 			t.Errorf("Match(%q) = %s, %v, want %q", msg, refs(matches), err, want)
 		}

@@ -66,8 +66,10 @@ type Secrets struct {
 
 // Workers are the goroutines that run actions.
 type Workers struct {
-	MaxWaiting  int `yaml:"max_waiting" doc:"How many events and actions may wait in all before webhooks are answered 503 and commands 'busy'. 0 means no bound."`
-	Concurrency int `yaml:"concurrency" doc:"How many actions of one kind (runner) run at the same time."`
+	MaxWaiting     int  `yaml:"max_waiting" doc:"How many events and actions may wait in all before webhooks are answered 503 and commands 'busy'. 0 means no bound."`
+	MaxResult      Size `yaml:"max_result" doc:"Largest result of an action. What is larger fails the execution; those over 64 KiB are stored apart."`
+	ValidateOutput bool `yaml:"validate_output" doc:"Hold the results of actions to their output_schema, as StackStorm's system.validate_output_schema does: a result that does not fit fails the execution."`
+	Concurrency    int  `yaml:"concurrency" doc:"How many actions of one kind (runner) run at the same time."`
 }
 
 // Log is the program's own log, on standard error.
@@ -95,7 +97,7 @@ func Default() *Config {
 			Terminal:          Terminal{DefaultChannel: "#general"},
 			Mattermost:        Mattermost{CommandTokens: []string{}},
 		},
-		Workers:         Workers{MaxWaiting: 100_000, Concurrency: 20},
+		Workers:         Workers{MaxWaiting: 100_000, MaxResult: 64 << 20, Concurrency: 20},
 		Webhooks:        []Webhook{},
 		Log:             Log{Level: "info", Format: "auto"},
 		ShutdownTimeout: Duration(10 * time.Second),
@@ -160,6 +162,9 @@ func (c *Config) validate(report func(key, format string, args ...any)) {
 	}
 	if c.Python.Interpreter == "" {
 		report("python.interpreter", "must not be empty; the default is python3")
+	}
+	if c.Workers.MaxResult < 1<<10 || c.Workers.MaxResult > 100<<20 {
+		report("workers.max_result", "must be 1KiB to 100MiB, for example 64MiB")
 	}
 	if c.Workers.Concurrency < 1 {
 		report("workers.concurrency", "must be at least 1")

@@ -164,13 +164,15 @@ func checkFormats(o *object) {
 	}
 }
 
+// checkFormat warns of a format that matches nothing. StackStorm finds out when
+// somebody types a command, so packs with such formats are about.
 func checkFormat(f *file, line int, format string, o aliases.Options) {
 	if _, err := aliases.Compile(format, o); err != nil {
 		var bad *aliases.FormatError
 		if errors.As(err, &bad) {
-			f.report(line, "format %q cannot be used: %s", bad.Format, bad.Reason)
+			f.warn(line, "format %q cannot be used: %s", bad.Format, bad.Reason)
 			return
 		}
-		f.report(line, "format %q cannot be used: %s", format, err)
+		f.warn(line, "format %q cannot be used: %s", format, err)
 	}
 }

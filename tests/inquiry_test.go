@@ -1,6 +1,7 @@
 package tests
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -15,21 +16,30 @@ import (
 	"petrel/store/redis/redistest"
 )
 
-var inquiryID = regexp.MustCompile("inquiry `([0-9a-f]{24})`")
-
-// question waits until a person is asked something and gives the ID of it.
-func (a *person) question(words string) (id string) {
-	a.t.Helper()
+// question waits until a person is asked something, in the conversation, and gives
+// the ID of the inquiry.
+func (p *petrel) question(a *person, words string) (id string) {
+	p.t.Helper()
 	a.await(30*time.Second, func(entries map[string]terminal.Entry, _ map[string]terminal.Frame) error {
 		for _, e := range entries {
-			if m := inquiryID.FindStringSubmatch(wordsOf(e)); m != nil && strings.Contains(wordsOf(e), words) {
-				id = m[1]
+			if e.Message != nil && strings.Contains(wordsOf(e), words) {
 				return nil
 			}
 		}
 		return errors.New("nobody is asked")
 	})
-	return id
+	out, code := p.run("", "inquiry", "list", "-j")
+	var list []struct{ ID, Message string }
+	if err := json.Unmarshal([]byte(out), &list); err != nil || code != 0 {
+		p.t.Fatalf("inquiry list: exit code %d, %v\n%s", code, err, out)
+	}
+	for _, q := range list {
+		if q.Message == words {
+			return q.ID
+		}
+	}
+	p.t.Fatalf("%q is not in the list:\n%s", words, out)
+	return ""
 }
 
 // lastWord waits for the result of a command.
@@ -53,7 +63,7 @@ func TestInquiryAtTheCommandLine(t *testing.T) {
 	p.start()
 	ann := p.sit("ann", "#general")
 	ann.say("1", "!example inquiry about the release")
-	id := ann.question("Shall the release go on?")
+	id := p.question(ann, "Shall the release go on?")
 	for _, tt := range []struct {
 		args []string
 		code int
@@ -77,7 +87,7 @@ func TestInquiryAtTheCommandLine(t *testing.T) {
 	}
 	ann.await(30*time.Second, func(entries map[string]terminal.Entry, _ map[string]terminal.Frame) error {
 		for _, e := range entries {
-			if words := wordsOf(e); strings.Contains(words, "ask succeeded after") && strings.Contains(words, "go succeeded after") {
+			if words := wordsOf(e); strings.Contains(words, "✓ `ask`") && strings.Contains(words, "✓ `go`") {
 				return nil
 			}
 		}
@@ -117,7 +127,7 @@ func TestWorkflowsMoveToRedis(t *testing.T) {
 	ann.say("1", "!example inquiry about the move")
 	ann.say("2", "!example delay 2")
 	ann.say("3", "!outer "+gate)
-	id := ann.question("Shall the move go on?")
+	id := p.question(ann, "Shall the move go on?")
 	ann.await(30*time.Second, func(_ map[string]terminal.Entry, said map[string]terminal.Frame) error {
 		if said["2"].ID == "" || said["3"].ID == "" {
 			return errors.New("not taken")

@@ -36,6 +36,7 @@ var stateSigns = map[adapters.State]string{
 	adapters.StateSucceeded: ":white_check_mark: ",
 	adapters.StateFailed:    ":x: ",
 	adapters.StateRefused:   ":no_entry_sign: ",
+	adapters.StateAsking:    ":question: ",
 }
 
 // cutNote stands between the head and the tail of a text that was too long.

@@ -76,7 +76,7 @@ func (h *handler) registerPacks(w http.ResponseWriter, r *http.Request) {
 		h.write(w, http.StatusOK, done)
 		return
 	}
-	counts, err := done.counts(body.Packs, body.FailOnFailure == nil || *body.FailOnFailure)
+	counts, err := done.Counts(body.Packs, body.FailOnFailure == nil || *body.FailOnFailure)
 	if err != nil {
 		h.fail(w, err)
 		return
@@ -84,8 +84,8 @@ func (h *handler) registerPacks(w http.ResponseWriter, r *http.Request) {
 	h.write(w, http.StatusOK, counts)
 }
 
-// counts is StackStorm's answer: counts by kind, of the named packs or of all.
-func (r Registration) counts(refs []string, strict bool) (map[string]int, error) {
+// Counts is StackStorm's answer: counts by kind, of the named packs or of all.
+func (r Registration) Counts(refs []string, strict bool) (map[string]int, error) {
 	total := PackCount{}
 	for ref, n := range r.Packs {
 		if len(refs) > 0 && !slices.Contains(refs, ref) {

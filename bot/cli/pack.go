@@ -24,7 +24,7 @@ func (a *app) packCommand() *cobra.Command {
 		Args: func(_ *cobra.Command, args []string) error { return noSuchCommand(args) },
 	}
 	cmd.AddCommand(a.packListCommand(), a.packGetCommand(), a.packSearchCommand(), a.packInstallCommand(), a.packUninstallCommand(),
-		a.packRegisterCommand(), a.packConfigCommand(), a.packCreateCommand(), a.packLintCommand(), a.packSetupCommand())
+		a.packRegisterCommand(), a.packConfigCommand(), a.packCreateCommand(), a.packTestCommand(), a.packMatchCommand(), a.packLintCommand(), a.packSetupCommand())
 	return cmd
 }
 

@@ -44,7 +44,7 @@ func CheckPacks(ctx context.Context, dirs []string, configs string) (*packs.Cont
 		sources = append(sources, packs.Source{Dir: dir, Configs: configs})
 	}
 	sources = append(sources, packs.Source{Dir: BuiltinName, FS: builtin.FS()})
-	registry, err := runners.NewRegistry(kinds(nil, nil)...)
+	registry, err := runners.NewRegistry(append(kinds(nil, nil), moreKinds(nil)...)...)
 	if err != nil {
 		return nil, err
 	}
@@ -166,7 +166,7 @@ func RegisterPacks(ctx context.Context, cfg *config.Config, log *slog.Logger) (r
 		return r, err
 	}
 	defer func() { err = errors.Join(err, b.Close()) }()
-	registry, err := runners.NewRegistry(kinds(nil, nil)...)
+	registry, err := runners.NewRegistry(append(kinds(nil, nil), moreKinds(nil)...)...)
 	if err != nil {
 		return r, err
 	}

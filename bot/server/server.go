@@ -146,6 +146,7 @@ func (s *Server) assemble(ctx context.Context) error {
 	s.chat.Bind(s.service)
 	s.workers = pipeline.NewWorkers(s.service, pipeline.WorkerOptions{
 		Node: s.member.node.Name, Rules: s.roles.Has(RoleRules), Actions: s.roles.Has(RoleWorkers), Runners: registry, Slots: s.cfg.Workers.Concurrency,
+		MaxResult: int(s.cfg.Workers.MaxResult), ValidateOutput: s.cfg.Workers.ValidateOutput,
 		APIURL: "http://" + s.cfg.HTTP.Listen + "/api/v1",
 	})
 	s.timers = &sensors.Timers{

@@ -158,7 +158,7 @@ func (c *compiled) schema(action *engine.Action) (*schema, error) {
 		if runner, there := c.content.Runner(action.RunnerType); there {
 			s.runner = runner.Name
 			s.params, s.err = params.Compile(runner.Parameters, action.Parameters)
-			s.output, _ = params.CompileOutput(runner.OutputKey, nil, action.OutputSchema)
+			s.output, _ = params.CompileOutput(runner.OutputKey, runnerOutput(runner), action.OutputSchema)
 		} else {
 			s.err = fmt.Errorf("there is no runner %q", action.RunnerType)
 		}

@@ -140,6 +140,9 @@ func (w *Workers) handleFlow(ctx context.Context, item store.Item) error {
 	if err != nil {
 		return err
 	}
+	if f.e.Value.Status.Completed() && !f.c.Status().Completed() {
+		return w.acknowledge(ctx, item) // it was given up
+	}
 	var b store.Batch
 	moved := true
 	if m.Do == doChild {
@@ -403,6 +406,14 @@ func (w *Workers) buryFlow(ctx context.Context, item store.Item, cause error) er
 	w.flows.take(item.Group)
 	id := item.ID
 	if len(item.Body) > 0 {
+		f, err := w.openFlow(ctx, item.Group)
+		if err == nil {
+			err = w.giveUp(ctx, f, item, cause)
+		}
+		if err == nil || errors.Is(err, store.ErrLeaseLost) || errors.Is(err, store.ErrConflict) {
+			return err
+		}
+		// Its state is of no use; its execution can be ended all the same.
 		d, err := WorkflowExecutions.Get(ctx, w.store, item.Group)
 		if errors.Is(err, store.ErrNotFound) {
 			return w.bury(ctx, &store.Batch{}, item, cause)
@@ -424,13 +435,32 @@ func (w *Workers) buryFlow(ctx context.Context, item store.Item, cause error) er
 		if err := e.MoveTo(engine.Failed, w.now()); err != nil {
 			return err
 		}
-		w.attachResult(&b, e, flowProblem("the workflow could not go on: "+cause.Error()))
+		w.attachResult(&b, e, flowProblem(stuck(cause)))
 		if err := w.putExecution(&b, d); err != nil {
 			return err
 		}
 	}
 	return w.bury(ctx, &b, item, cause)
 }
+
+// giveUp fails a workflow whose state is in order but which cannot go on.
+func (w *Workers) giveUp(ctx context.Context, f *flow, item store.Item, cause error) error {
+	f.c.Fail(stuck(cause), "", nil)
+	var b store.Batch
+	if err := w.follow(ctx, f, &b); err != nil {
+		return err
+	}
+	changes, err := f.c.Changes()
+	if err != nil {
+		return err
+	}
+	if err := putParts(&b, f.doc.ID, f.head, changes); err != nil {
+		return err
+	}
+	return w.bury(ctx, &b, item, cause)
+}
+
+func stuck(cause error) string { return "the workflow could not go on: " + cause.Error() }
 
 // flowProblem is the result of a workflow that could not be begun or go on.
 func flowProblem(message string) json.RawMessage {

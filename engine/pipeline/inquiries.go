@@ -283,11 +283,67 @@ func (w *Workers) buryInquiry(ctx context.Context, item store.Item, cause error)
 	return w.bury(ctx, &store.Batch{}, item, cause)
 }
 
-// Inquiry returns a question and the execution that asks it. It fails with
-// NotFound for an unknown execution and Invalid for one that asks nothing.
+// Inquiry returns a question and the execution that asks it; what is secret in the
+// answers is hidden. It fails with NotFound for an unknown execution and Invalid for
+// one that asks nothing.
 func (s *Service) Inquiry(ctx context.Context, id string) (Inquiry, engine.Execution, error) {
 	q, e, err := s.inquiry(ctx, id)
+	for i, a := range q.Value.Answers {
+		q.Value.Answers[i].Response = maskAnswer(q.Value.Schema, a.Response)
+	}
 	return q.Value, e.Value, err
+}
+
+// maskAnswer hides the values that the schema of a question calls secret.
+func maskAnswer(schema, answer json.RawMessage) json.RawMessage {
+	form, err := params.CompileForm(schema)
+	if err != nil {
+		return json.RawMessage(`{}`)
+	}
+	v, err := parseResult(answer)
+	if err != nil {
+		return json.RawMessage(`{}`)
+	}
+	masked, err := value.AppendJSON(nil, form.Mask(v))
+	if err != nil {
+		return json.RawMessage(`{}`)
+	}
+	return masked
+}
+
+// maskAnswers hides what is secret in the result of an inquiry.
+func maskAnswers(raw json.RawMessage) json.RawMessage {
+	result, err := resultDict(raw)
+	if err != nil {
+		return raw
+	}
+	v, _ := result.GetString("schema")
+	schema, err := value.AppendJSON(nil, v)
+	if err != nil {
+		return raw
+	}
+	form, err := params.CompileForm(schema)
+	if err != nil {
+		return raw
+	}
+	if answer, ok := result.GetString("response"); ok {
+		result.SetString("response", form.Mask(answer))
+	}
+	if list, _ := result.GetString("responses"); list != nil {
+		if l, ok := list.(*value.List); ok {
+			for _, one := range l.Items {
+				if d, ok := one.(*value.Dict); ok {
+					answer, _ := d.GetString("response")
+					d.SetString("response", form.Mask(answer))
+				}
+			}
+		}
+	}
+	masked, err := value.AppendJSON(nil, result)
+	if err != nil {
+		return raw
+	}
+	return masked
 }
 
 func (s *Service) inquiry(ctx context.Context, id string) (q store.Doc[Inquiry], e store.Doc[engine.Execution], err error) {

@@ -29,6 +29,10 @@ type WorkerOptions struct {
 	Rules, Actions bool
 	// Slots is how many actions of one runner may run at once.
 	Slots int
+	// MaxResult is how many bytes a result may have; 0 means DefaultMaxResult.
+	MaxResult int
+	// ValidateOutput holds results to the output schemas of actions.
+	ValidateOutput bool
 	// APIURL is handed to actions as ST2_ACTION_API_URL.
 	APIURL string
 }
@@ -43,6 +47,9 @@ type Workers struct {
 	slots   int
 	apiURL  string
 
+	maxResult      int
+	validateOutput bool
+
 	flows flowCache
 	plans plans
 
@@ -54,6 +61,7 @@ type Workers struct {
 func NewWorkers(s *Service, o WorkerOptions) *Workers {
 	return &Workers{
 		Service: s, node: o.Node, runners: o.Runners, rules: o.Rules, actions: o.Actions, slots: o.Slots, apiURL: o.APIURL,
+		maxResult: o.MaxResult, validateOutput: o.ValidateOutput,
 		running: make(map[string]context.CancelCauseFunc),
 	}
 }

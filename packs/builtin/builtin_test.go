@@ -21,12 +21,14 @@ import (
 	"petrel/aliases"
 	"petrel/engine"
 	"petrel/engine/runners/ask"
+	"petrel/engine/runners/emit"
 	"petrel/engine/runners/flow"
 	httprunner "petrel/engine/runners/http"
 	"petrel/engine/runners/noop"
 	"petrel/engine/runners/python"
 	"petrel/engine/runners/shell"
 	"petrel/engine/runners/ssh"
+	"petrel/engine/runners/winrm"
 	"petrel/packs"
 )
 
@@ -36,8 +38,11 @@ func runners() []engine.Runner {
 		shell.NewCommand(shell.Options{}).Spec(), shell.NewScript(shell.Options{}).Spec(),
 		ssh.NewCommand(ssh.Options{}).Spec(), ssh.NewScript(ssh.Options{}).Spec(),
 		httprunner.New(httprunner.Options{}).Spec(), noop.Runner{}.Spec(), (*python.Script)(nil).Spec(),
+		winrm.NewCommand(winrm.Options{}).Spec(), winrm.NewPowerShell(winrm.Options{}).Spec(), (*emit.Announcement)(nil).Spec(), (*emit.Injection)(nil).Spec(),
 		ask.Runner{}.Spec(), flow.Runners()[0].Spec(), flow.Runners()[1].Spec(),
 		{Name: "chat-post-message", Enabled: true, Parameters: json.RawMessage(`{}`)}, // the conversation's
+		{Name: "pack-manager", Enabled: true, Parameters: json.RawMessage(`{}`)},      // the server's
+		{Name: "chat", Enabled: true, Parameters: json.RawMessage(`{}`)},
 	}
 }
 
@@ -106,6 +111,10 @@ func TestCommands(t *testing.T) {
 		{"roll dice", "examples.roll"},
 		{"say hello all in #ops", "chatops.say channel=#ops message=hello all"},
 		{"say hello in town", ""},
+		{"pack install csv,excel", "packs.pack_install packs=csv,excel"},
+		{"pack search net", "packs.pack_search query=net"},
+		{"pack show csv", "packs.pack_show pack=csv"},
+		{"pack get csv", "packs.pack_get pack=csv"},
 		{"example sequence for ann", "examples.sequence name=ann"},
 		{"example items 20 by 5", "examples.with_items concurrency=5 items=20"},
 		{"http get http://localhost/x", "core.http_get url=http://localhost/x"},

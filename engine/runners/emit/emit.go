@@ -34,7 +34,7 @@ const RouteChat = "chatops"
 // Spec implements runners.Runner.
 func (*Announcement) Spec() engine.Runner {
 	return engine.Runner{
-		Name: "announcement", Description: "Tells something to those who listen to the event stream.", Enabled: true, Quick: true, OutputKey: "output",
+		Name: "announcement", Description: "Tells something to those who listen to the event stream.", Enabled: true, Quick: true,
 		Parameters: json.RawMessage(`{
 "experimental":{"type":"boolean","required":true,"default":false,"description":"Must be true; kept for StackStorm's sake."},
 "route":{"type":"string","default":"general","minLength":1,"maxLength":255,"description":"Who is told: the name of the event is st2.announcement__ROUTE."}}`),

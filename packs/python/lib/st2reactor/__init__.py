@@ -1,0 +1,1 @@
+"""The part of StackStorm that sensors are written against."""
