@@ -159,7 +159,7 @@ func TestPutOffEdit(t *testing.T) {
 		return nil
 	}}
 	r := newMoody(t, everything, m, time.Minute)
-	r.say(ann, "!hold")
+	r.say(ann, "!hold") // what ends at once may have no edit at all
 	r.press(ann, r.expect("Working on it", "[Cancel]"), "Cancel")
 	r.expect("Action p.hold completed.")
 	r.expect("Canceled by ann", "[Run again]")
