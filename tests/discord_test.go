@@ -3,7 +3,6 @@ package tests
 import (
 	"context"
 	"fmt"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -42,15 +41,6 @@ type discordPeople struct {
 func (p discordPeople) Close() {
 	p.program.kill()
 	p.Harness.Close()
-}
-
-// The scenarios of all platforms.
-func TestDiscordScenarios(t *testing.T) {
-	packs, err := filepath.Abs("scenarios")
-	if err != nil {
-		t.Fatal(err)
-	}
-	playAll(t, func(t *testing.T) *stage { return discordStage(t, "packs: ["+packs+"]\n") })
 }
 
 // seesOn waits until somebody sees a message of the program that is as ok says.
@@ -154,6 +144,51 @@ func TestDiscord(t *testing.T) {
 		if a.Late || a.Took > time.Second {
 			t.Errorf("a %s was acknowledged after %s", a.Kind, a.Took)
 		}
+	}
+}
+
+// A program that is killed right after it took a command: there is one card and
+// one result of each, whatever had been posted by then.
+func TestDiscordKilled(t *testing.T) {
+	st := discordStage(t, "")
+	defer st.Close()
+	h := st.Harness.(discordPeople)
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
+	defer cancel()
+	const rounds = 6
+	for i := range rounds {
+		if err := h.Call(ctx, "ann", "#ops", "petrel", fmt.Sprintf("run echo word-%d on localhost", i)); err != nil {
+			t.Fatal(err)
+		}
+		// In some rounds the program is killed before it says anything, in others
+		// between the card and the result or after them.
+		seen := i * 2 / 3
+		if _, err := h.See(ctx, "bob", "#ops", func(all []adaptertest.Seen) bool { return len(all) >= seen }); err != nil {
+			t.Fatal(err)
+		}
+		st.program.kill()
+		online := h.Server.Sessions() + 1
+		st.program.start()
+		if err := h.Server.AwaitOnline(ctx, online); err != nil {
+			t.Fatal(err)
+		}
+	}
+	count := func(all []adaptertest.Seen, text string) (n int) {
+		for _, s := range all {
+			if strings.Contains(s.Text, text) {
+				n++
+			}
+		}
+		return n
+	}
+	all, err := h.See(ctx, "bob", "#ops", func(all []adaptertest.Seen) bool {
+		return count(all, "status : ") >= rounds && count(all, "is thinking")+count(all, "Working on it") == 0
+	})
+	if err != nil {
+		t.Fatalf("not everything is answered: %v%s", err, listSeen(all))
+	}
+	if results, cards := count(all, "status : "), count(all, " after "); results != rounds || cards != rounds {
+		t.Errorf("%d results and %d cards of %d commands:%s", results, cards, rounds, listSeen(all))
 	}
 }
 

@@ -3,7 +3,6 @@ package tests
 import (
 	"context"
 	"fmt"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -96,17 +95,6 @@ func TestMattermost(t *testing.T) {
 			t.Errorf("a call was answered after %s", took)
 		}
 	}
-}
-
-// The scenarios of all platforms.
-func TestMattermostScenarios(t *testing.T) {
-	playAll(t, func(t *testing.T) *stage {
-		pack, err := filepath.Abs("scenarios")
-		if err != nil {
-			t.Fatal(err)
-		}
-		return mattermostStage(t, "packs: ["+pack+"]\n")
-	})
 }
 
 // A token that Mattermost does not take is told in one line; the rest of the
