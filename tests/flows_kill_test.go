@@ -175,7 +175,8 @@ func TestWorkflowsSurviveKills(t *testing.T) {
 }
 
 func TestWorkflowsSurviveKillsRedis(t *testing.T) {
-	url := redistest.Start(t).URL("storm")
+	server := redistest.Start(t)
+	url := server.URL("storm")
 	marks := filepath.Join(t.TempDir(), "marks")
 	var procs []*petrel
 	for _, roles := range []string{"chat", "rules", "rules", "workers", "workers"} {
@@ -189,8 +190,13 @@ func TestWorkflowsSurviveKillsRedis(t *testing.T) {
 	}
 	const kills = 8
 	ride(t, procs[0], func() {
-		for range kills {
+		for n := range kills {
 			time.Sleep(100*time.Millisecond + rand.N(600*time.Millisecond)) // a moment at random is the point
+			if n%4 == 3 {
+				server.Kill()
+				server.Restart()
+				continue
+			}
 			p := procs[1+rand.IntN(len(procs)-1)]
 			p.kill()
 			p.spawn()

@@ -1,8 +1,10 @@
 package tests
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -15,21 +17,30 @@ import (
 	"petrel/store/redis/redistest"
 )
 
-var inquiryID = regexp.MustCompile("inquiry `([0-9a-f]{24})`")
-
-// question waits until a person is asked something and gives the ID of it.
-func (a *person) question(words string) (id string) {
-	a.t.Helper()
+// question waits until a person is asked something, in the conversation, and gives
+// the ID of the inquiry.
+func (p *petrel) question(a *person, words string) (id string) {
+	p.t.Helper()
 	a.await(30*time.Second, func(entries map[string]terminal.Entry, _ map[string]terminal.Frame) error {
 		for _, e := range entries {
-			if m := inquiryID.FindStringSubmatch(wordsOf(e)); m != nil && strings.Contains(wordsOf(e), words) {
-				id = m[1]
+			if e.Message != nil && strings.Contains(wordsOf(e), words) {
 				return nil
 			}
 		}
 		return errors.New("nobody is asked")
 	})
-	return id
+	out, code := p.run("", "inquiry", "list", "-j")
+	var list []struct{ ID, Message string }
+	if err := json.Unmarshal([]byte(out), &list); err != nil || code != 0 {
+		p.t.Fatalf("inquiry list: exit code %d, %v\n%s", code, err, out)
+	}
+	for _, q := range list {
+		if q.Message == words {
+			return q.ID
+		}
+	}
+	p.t.Fatalf("%q is not in the list:\n%s", words, out)
+	return ""
 }
 
 // lastWord waits for the result of a command.
@@ -46,6 +57,25 @@ func (a *person) lastWord(delivery string) (words string) {
 	return words
 }
 
+// ask sends a request to the API.
+func (p *petrel) ask(method, path, body string) (answer string, status int) {
+	p.t.Helper()
+	req, err := http.NewRequestWithContext(p.t.Context(), method, "http://"+p.addr+"/api/v1/"+path, strings.NewReader(body))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return string(text), resp.StatusCode
+}
+
 // A question of a workflow that was started in chat is asked there, and answered
 // at the command line.
 func TestInquiryAtTheCommandLine(t *testing.T) {
@@ -53,7 +83,27 @@ func TestInquiryAtTheCommandLine(t *testing.T) {
 	p.start()
 	ann := p.sit("ann", "#general")
 	ann.say("1", "!example inquiry about the release")
-	id := ann.question("Shall the release go on?")
+	id := p.question(ann, "Shall the release go on?")
+	for _, tt := range []struct {
+		method, path, body string
+		status             int
+		want               string
+	}{
+		{"GET", "inquiries", "", 200, `"id":"` + id + `","route":"","ttl":60,"users":[],"roles":[],"schema":{`},
+		{"GET", "inquiries?limit=x", "", 400, "must be a number"},
+		{"GET", "inquiries/" + id, "", 200, `"requester":"ann"`},
+		{"PUT", "inquiries/" + id, `{"response"`, 400, "the body must be JSON"},
+		{"PUT", "inquiries/" + id, `{"id":"another","response":{}}`, 400, "if it names one"},
+		{"PUT", "inquiries/" + id, `{"response":{"continue":1}}`, 400, "does not fit"},
+		{"GET", "inquiries/0123456789abcdef01234567", "", 404, "there is no execution"},
+		{"POST", "workflows/inspect", "version: 1.0\ntasks: {a: {action: core.nope}}\n", 200, `[{"type":"content","message":"The action \"core.nope\" is not registered in the database."`},
+		{"POST", "workflows/inspect", "version: 1.0\ntasks: {a: {action: core.noop}}\n", 200, `[]`},
+		{"POST", "workflows/inspect", "a: [", 200, `[{"type":"syntax"`},
+	} {
+		if got, status := p.ask(tt.method, tt.path, tt.body); status != tt.status || !strings.Contains(got, tt.want) {
+			t.Errorf("%s %s: %d\n%s\nwant %d with %s", tt.method, tt.path, status, got, tt.status, tt.want)
+		}
+	}
 	for _, tt := range []struct {
 		args []string
 		code int
@@ -77,7 +127,7 @@ func TestInquiryAtTheCommandLine(t *testing.T) {
 	}
 	ann.await(30*time.Second, func(entries map[string]terminal.Entry, _ map[string]terminal.Frame) error {
 		for _, e := range entries {
-			if words := wordsOf(e); strings.Contains(words, "ask succeeded after") && strings.Contains(words, "go succeeded after") {
+			if words := wordsOf(e); strings.Contains(words, "✓ `ask`") && strings.Contains(words, "✓ `go`") {
 				return nil
 			}
 		}
@@ -117,7 +167,7 @@ func TestWorkflowsMoveToRedis(t *testing.T) {
 	ann.say("1", "!example inquiry about the move")
 	ann.say("2", "!example delay 2")
 	ann.say("3", "!outer "+gate)
-	id := ann.question("Shall the move go on?")
+	id := p.question(ann, "Shall the move go on?")
 	ann.await(30*time.Second, func(_ map[string]terminal.Entry, said map[string]terminal.Frame) error {
 		if said["2"].ID == "" || said["3"].ID == "" {
 			return errors.New("not taken")

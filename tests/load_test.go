@@ -321,7 +321,11 @@ func (l *load) auditQueues(b store.Backend) int {
 		if err != nil {
 			l.t.Fatal(err)
 		}
-		if n := stats.Ready + stats.Leased + stats.Delayed; n != 0 {
+		n := stats.Ready + stats.Leased + stats.Delayed
+		if queue == pipeline.QueueOutbox {
+			n -= stats.Delayed // reminders of what may still run; the last words have been looked for one by one
+		}
+		if n != 0 {
 			l.t.Errorf("queue %s still holds %d items", queue, n)
 			waiting += n
 		}

@@ -13,13 +13,14 @@ import (
 )
 
 // mattermostStage is a fake Mattermost and the program on it.
-func mattermostStage(t *testing.T) *stage {
+func mattermostStage(t *testing.T, extra string) *stage {
 	t.Helper()
 	s, err := fake.New(fake.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := install(t, "")
+	p := install(t, extra)
+	t.Setenv("STAGE_DIR", p.dir)
 	people := mattermostPeople{fake.NewPeople(s, "http://"+p.addr+"/chat/mattermost"), p}
 	p.write(p.read("petrel.yaml")+mattermostConfig(people.Access), "petrel.yaml")
 	p.start()
@@ -52,7 +53,7 @@ var _ adaptertest.Controls = mattermostPeople{}
 
 // The whole program on a Mattermost server, from a mention to a file.
 func TestMattermost(t *testing.T) {
-	st := mattermostStage(t)
+	st := mattermostStage(t, "")
 	defer st.Close()
 	p := &play{T: t, stage: st}
 	for i, step := range []string{

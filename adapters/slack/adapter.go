@@ -221,7 +221,7 @@ func (a *Adapter) introduce(ctx context.Context) error {
 		}
 		a.health.problem(err)
 		pause := wait.next(err)
-		a.log.Warn("Slack cannot be reached", "error", err, "again_in", pause)
+		a.log.Warn("Slack cannot be reached", "error", explain(err), "again_in", pause)
 		if !sleep(ctx, pause) {
 			return nil
 		}

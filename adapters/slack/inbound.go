@@ -297,7 +297,10 @@ func (a *Adapter) pressed(ctx context.Context, s *session, i interaction, id str
 	if e.Thread == e.Message {
 		e.Thread = ""
 	}
-	if act.Selected != nil {
+	switch {
+	case act.Value == "" && act.Selected == nil:
+		e.Button = act.ID // an author's own, by extra.slack
+	case act.Selected != nil:
 		e.Button, e.Choice = selectID(act.ID), act.Selected.Value
 	}
 	from := handle{URL: i.ResponseURL, At: time.Now().Unix(), User: i.User.ID, From: fromMessage, Message: e.Message}

@@ -38,6 +38,11 @@ func (c *Chat) tellInquiry(ctx context.Context, item store.Item, n pipeline.Noti
 	if err := json.Unmarshal(n.Detail, &p); err != nil {
 		return fmt.Errorf("%w: unreadable origin: %w", errUndeliverable, err)
 	}
+	// The answers to the command may be for one person; who is asked must see this.
+	if p.Pointer != nil {
+		p.To, p.Pointer = *p.Pointer, nil
+	}
+	p.To.Private = ""
 	q, e, err := c.service.Inquiry(ctx, n.Execution)
 	if err != nil {
 		return err
@@ -55,6 +60,13 @@ func (c *Chat) tellInquiry(ctx context.Context, item store.Item, n pipeline.Noti
 	switch {
 	case d.Value.Shown.Ref.Message == "":
 		if d.Value.Shown.Ref, err = c.send(ctx, p.Adapter, m); err != nil {
+			return err
+		}
+		// An earlier try may have sent it as it stood then, and not got to record it.
+		if !fresh && c.shows(p.Adapter).Edit {
+			err = c.utter(ctx, post{Adapter: p.Adapter, Message: m, Ref: &d.Value.Shown.Ref})
+		}
+		if err != nil {
 			return err
 		}
 	case !same(before, m):
@@ -217,6 +229,7 @@ func (c *Chat) inquiryMessage(q *pipeline.Inquiry, e *engine.Execution, d store.
 		m.Blocks = append(m.Blocks, paragraph("%s", answerLine(a, yes)))
 	}
 	if e.Status == engine.Pending {
+		m.Blocks = append(m.Blocks, paragraph("It waits for an answer (inquiry `%s`).", q.ID))
 		c.offerAnswers(&m, d)
 		return m
 	}
@@ -236,7 +249,7 @@ func (c *Chat) offerAnswers(m *adapters.Message, d store.Doc[Interaction]) {
 	byForm := len(options) == 1 && options[0].Data == nil
 	switch {
 	case !shows.Buttons || byForm && !shows.Forms:
-		m.Blocks = append(m.Blocks, paragraph("This chat cannot take the answer. Use the API, or `st2 inquiry respond`."))
+		m.Blocks = append(m.Blocks, paragraph("This chat cannot take the answer; use `petrel inquiry respond`."))
 	case len(options) > maxButtons && shows.Selects:
 		m.Selects = []adapters.Select{{ID: asked + ":" + d.ID, Label: "Answer", Options: selectOptions(options)}}
 	default:

@@ -3,6 +3,7 @@ package chatops
 import (
 	"log/slog"
 	"slices"
+	"sync"
 	"time"
 
 	"petrel/adapters"
@@ -59,6 +60,7 @@ type Chat struct {
 	service  *pipeline.Service
 	verbs    map[string]verb // of buttons, selects and forms
 	commands commandNames
+	actions  sync.Map // what was read of actions: readAction by ref
 }
 
 // New puts a Chat together. Bind must be called before events arrive.
@@ -82,7 +84,7 @@ func (c *Chat) Bind(s *pipeline.Service) { c.service = s }
 
 // Responders returns what answers the chat's own trigger types.
 func (c *Chat) Responders() map[string]pipeline.Responder {
-	return map[string]pipeline.Responder{engine.TriggerChatCommand: c.respond}
+	return map[string]pipeline.Responder{engine.TriggerChatCommand: c.respond, engine.TriggerNotify: c.notified}
 }
 
 // command is the payload of core.chat.command and, without the fields about the

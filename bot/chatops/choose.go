@@ -84,6 +84,9 @@ func (c *Chat) actRun(ctx context.Context, p *press) (reaction, error) {
 	if p.option == nil {
 		return reaction{}, engine.Errorf(engine.Invalid, "there is nothing to choose here")
 	}
+	if err := c.win(ctx, p); err != nil {
+		return reaction{}, err
+	}
 	done := reaction{done: p.option.Label, answer: adapters.Answer{Disposition: adapters.Accepted}}
 	switch {
 	case p.option.Again != "":

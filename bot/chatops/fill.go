@@ -151,7 +151,7 @@ func (c *Chat) toFill(f filling) (*aliases.Definition, []parameter, string) {
 	if !ok || !alias.Enabled {
 		return nil, nil, fmt.Sprintf("The command %s is not there any more.", f.Command.Alias)
 	}
-	missing := slices.DeleteFunc(c.parameters(alias.ActionRef), func(p parameter) bool { return !slices.Contains(f.Missing, p.Name) })
+	missing := slices.DeleteFunc(slices.Clone(c.parameters(alias.ActionRef)), func(p parameter) bool { return !slices.Contains(f.Missing, p.Name) })
 	return alias, missing, ""
 }
 
@@ -181,7 +181,7 @@ func (c *Chat) actFill(ctx context.Context, p *press) (reaction, error) {
 	case p.event.Kind == adapters.FormSubmitted:
 		return c.submit(ctx, p, f, missing)
 	case p.option != nil && p.option.Label == "Cancel":
-		return reaction{done: "Cancel", last: true, answer: adapters.Answer{Disposition: adapters.Accepted}}, nil
+		return reaction{done: "Cancel", last: true, answer: adapters.Answer{Disposition: adapters.Accepted}}, c.win(ctx, p)
 	case !p.event.Opens:
 		return reaction{answer: adapters.Answer{Note: "The chat did not let a form be opened. Type the whole command, with name=value for what is missing."}}, nil
 	}
@@ -211,6 +211,9 @@ func (c *Chat) submit(ctx context.Context, p *press, f filling, missing []parame
 	}
 	if len(problems) > 0 {
 		return reaction{answer: adapters.Answer{Problems: problems}}, nil
+	}
+	if err := c.win(ctx, p); err != nil {
+		return reaction{}, err
 	}
 	cmd := f.Command
 	cmd.User, cmd.DeliveryID = p.event.User, p.event.DeliveryID

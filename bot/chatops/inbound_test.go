@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -250,6 +252,48 @@ func TestConfirm(t *testing.T) {
 	r.press(ann, m, "Cancel")
 	r.expect("Really restart db2?", "ann: Cancel", "refused")
 	r.ran("p.restart", 2)
+}
+
+// Of acts that come at the same moment one counts, and the message tells of that
+// one.
+func TestActsAtTheSameMoment(t *testing.T) {
+	r := newTalk(t, everything)
+	runs := 0
+	for n := range 10 {
+		m := r.answered(r.say(ann, fmt.Sprintf("!restart db%d", n)), "[Run]")
+		presses := []adapters.Event{
+			r.event(r.pressing(ann, m, "Run")), r.event(r.pressing(ann, m, "Cancel")), r.event(r.pressing(ann, m, "Run")), r.event(r.pressing(ann, m, "Cancel")),
+		}
+		var all sync.WaitGroup
+		var accepted atomic.Int32
+		for _, e := range presses {
+			all.Go(func() {
+				a, err := r.chat.Handle(context.Background(), e)
+				if err != nil {
+					t.Error(err)
+				}
+				if a.Disposition == adapters.Accepted {
+					accepted.Add(1)
+				} else if a.Note == "" {
+					t.Errorf("%+v is answered by %+v", e, a)
+				}
+			})
+		}
+		all.Wait()
+		if accepted.Load() != 1 {
+			t.Errorf("%d acts count", accepted.Load())
+		}
+		after := r.expect(fmt.Sprintf("Really restart db%d?", n), "ann: ")
+		if strings.Contains(after.words(), "ann: Run") {
+			runs++
+			r.answered(after.InReplyTo, "Action p.restart completed")
+		}
+	}
+	if runs == 0 {
+		r.press(ann, r.answered(r.say(ann, "!restart last"), "[Run]"), "Run")
+		runs++
+	}
+	r.ran("p.restart", runs)
 }
 
 func TestConfirmInWords(t *testing.T) {

@@ -107,6 +107,8 @@ func (c *Chat) allVerbs() map[string]verb {
 		buttonAgain:   {may: c.mayTouch, act: c.actAgain},
 		buttonDetails: {may: c.mayTouch, act: c.actDetails},
 		verbRun:       {may: c.mayRun, act: c.actRun, hear: c.hearChoice},
+		verbSay:       {may: c.mayTakeUp, act: c.actSay},
+		verbForm:      {may: c.mayTakeUp, act: c.actForm},
 		verbFill:      {may: c.mayFill, act: c.actFill, hear: c.hearValue},
 		verbRespond:   {may: c.mayRespond, act: c.actRespond},
 	}
@@ -204,6 +206,20 @@ func (c *Chat) tooLate(p *press) string {
 	return ""
 }
 
+// win makes an act the one that ends its interaction. It fails when another act
+// was quicker; the same act delivered again wins again.
+func (c *Chat) win(ctx context.Context, p *press) error {
+	err := c.store.Commit(ctx, &store.Batch{Claims: []store.Claim{{Key: "interaction:" + p.record.ID, Value: p.key, TTL: keepEnded}}})
+	var dup *store.DuplicateError
+	if errors.As(err, &dup) {
+		if dup.Value == p.key {
+			return nil
+		}
+		return engine.Errorf(engine.Conflict, "Too late: this was decided a moment ago.")
+	}
+	return err
+}
+
 // explain turns an error that is meant for the person into a note.
 func (c *Chat) explain(err error) (adapters.Answer, error) {
 	var told *engine.Error
@@ -227,7 +243,7 @@ func (c *Chat) end(ctx context.Context, p *press, r reaction) error {
 		if p.event.Kind == adapters.ButtonPressed && p.event.Message != "" {
 			ref = adapters.Ref{Channel: p.event.Channel.ID, Message: p.event.Message}
 		}
-		if err := c.pushEnd(&b, d, ref, r.last); err != nil {
+		if err := c.pushEnd(&b, d, ref, p.event.Reply, r.last); err != nil {
 			return err
 		}
 	}
@@ -239,7 +255,7 @@ func (c *Chat) end(ctx context.Context, p *press, r reaction) error {
 }
 
 // pushEnd puts the message into the outbox as it shall look in the end.
-func (c *Chat) pushEnd(b *store.Batch, d store.Doc[Interaction], ref adapters.Ref, last bool) error {
+func (c *Chat) pushEnd(b *store.Batch, d store.Doc[Interaction], ref adapters.Ref, reply string, last bool) error {
 	i := &d.Value
 	shows := c.shows(i.Place.Adapter)
 	private := i.Shown.Content.To.Private != ""
@@ -247,7 +263,7 @@ func (c *Chat) pushEnd(b *store.Batch, d store.Doc[Interaction], ref adapters.Re
 		return nil
 	}
 	m := i.Shown.Content
-	m.Buttons, m.Selects, m.State = nil, nil, adapters.StateNone
+	m.Buttons, m.Selects, m.State, m.To.Reply = nil, nil, adapters.StateNone, reply
 	if last {
 		m.State = adapters.StateRefused
 	}

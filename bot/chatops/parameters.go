@@ -10,6 +10,7 @@ import (
 
 	"petrel/adapters"
 	"petrel/aliases"
+	"petrel/engine"
 	"petrel/engine/expression/value"
 	"petrel/engine/params"
 )
@@ -32,7 +33,27 @@ type parameter struct {
 // maxInputs is how many inputs of a form every platform shows.
 const maxInputs = 5
 
-func (c *Chat) parameters(ref string) []parameter { return parametersIn(c.catalog(), ref) }
+// readAction is what was read of the parameters of an action.
+type readAction struct {
+	action *engine.Action // that it was read from; content that is loaded anew has others
+	list   []parameter
+}
+
+// parameters lists the parameters of an action. The list is shared and must not
+// be changed.
+func (c *Chat) parameters(ref string) []parameter {
+	catalog := c.catalog()
+	action, ok := catalog.Action(ref)
+	if !ok {
+		return nil
+	}
+	if known, ok := c.actions.Load(ref); ok && known.(readAction).action == action {
+		return known.(readAction).list
+	}
+	list := parametersIn(catalog, ref)
+	c.actions.Store(ref, readAction{action, list})
+	return list
+}
 
 // parametersIn lists the parameters of an action, the action's word before the
 // runner's: in the order of their positions, then as written.

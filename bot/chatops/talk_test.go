@@ -65,7 +65,7 @@ func (f *fixture) Runner(name string) (*engine.Runner, bool) {
 type echo struct{}
 
 func (echo) Spec() engine.Runner {
-	return engine.Runner{Name: "echo", Enabled: true, Quick: true, Parameters: json.RawMessage(`{}`)}
+	return engine.Runner{Name: "echo", Enabled: true, Parameters: json.RawMessage(`{}`)}
 }
 
 func (echo) Run(ctx context.Context, job runners.Job) (runners.Outcome, error) {

@@ -47,3 +47,6 @@ func (f *Form) Properties() *value.Dict {
 	}
 	return value.NewDict(0)
 }
+
+// Mask gives an answer with the values hidden that the schema calls secret.
+func (f *Form) Mask(answer any) any { return mask(answer, f.check.dialect, 0) }

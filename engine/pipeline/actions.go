@@ -132,9 +132,9 @@ func (w *Workers) run(ctx context.Context, runner runners.Runner, job runners.Jo
 			outcome = runners.Failure(fmt.Sprintf("internal error in the runner %s: %v", job.Action.RunnerType, p))
 		}
 	}()
-	log := w.log.With("execution_id", id, "action", job.Action.Ref, "trace_id", job.Execution.TraceID)
+	about := []any{"execution_id", id, "action", job.Action.Ref, "trace_id", job.Execution.TraceID}
 	started := w.now()
-	log.Info("action started")
+	w.log.Info("action started", about...)
 	outcome, err := runner.Run(ctx, job)
 	if err != nil {
 		outcome = runners.Failure(err.Error())
@@ -146,7 +146,7 @@ func (w *Workers) run(ctx context.Context, runner runners.Runner, job runners.Jo
 		outcome.Status = engine.Abandoned
 		outcome.Result = errorResult("the program was stopped while this ran; how far it got is unknown")
 	}
-	log.Info("action ended", "status", outcome.Status, "took", w.now().Sub(started))
+	w.log.Info("action ended", append(about, "status", outcome.Status, "took", w.now().Sub(started))...)
 	return outcome
 }
 

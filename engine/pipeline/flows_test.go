@@ -3,11 +3,13 @@ package pipeline
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"petrel/engine"
 	"petrel/engine/expression/value"
@@ -560,4 +562,73 @@ tasks:
 		t.Errorf("%d tasks: %v", done, f.tasks(e.ID))
 	}
 	f.quiet()
+}
+
+// A workflow that cannot take a step fails and says why; what still runs below it
+// starts nothing more.
+func TestWorkflowIsGivenUp(t *testing.T) {
+	f := newFlowBench(t)
+	gate := make(chan struct{})
+	f.puppet.will(func(ctx context.Context, job runners.Job) (runners.Outcome, error) {
+		select {
+		case <-gate:
+		case <-ctx.Done():
+		}
+		return echo(ctx, job)
+	})
+	f.workflow("flow", "orquesta", `{}`, "version: 1.0\ntasks:\n  a: {action: test.do what=1, next: [{do: b}]}\n  b: {action: core.noop}\n")
+	f.work()
+	for _, broken := range []bool{false, true} {
+		e := f.start("test.flow", `{}`)
+		<-f.puppet.started
+		flow := e.Context.WorkflowExecution
+		if broken { // its state cannot be read
+			bad := store.Doc[StatePart]{ID: partID(flow, headPart), Rev: store.AnyRev, Value: StatePart{Value: json.RawMessage(`7`)}}
+			var b store.Batch
+			if err := WorkflowState.Put(&b, bad); err != nil {
+				t.Fatal(err)
+			}
+			if err := f.store.Commit(t.Context(), &b); err != nil {
+				t.Fatal(err)
+			}
+		}
+		push := store.Push{Queue: "elsewhere", ID: e.ID, Group: flow, Body: []byte(`{"do":"child"}`)}
+		if err := f.store.Commit(t.Context(), &store.Batch{Pushes: []store.Push{push}}); err != nil {
+			t.Fatal(err)
+		}
+		items, err := f.store.Lease(t.Context(), store.LeaseRequest{Queue: "elsewhere", Holder: "test", Max: 1, TTL: time.Minute})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := f.workers.buryFlow(t.Context(), items[0], errors.New("out of luck")); err != nil {
+			t.Fatal(err)
+		}
+		done := f.ended(e.ID)
+		f.check(&done, engine.Failed, "the workflow could not go on: out of luck")
+	}
+	close(gate)
+	for _, e := range f.all() {
+		if e.Action.Ref == "test.do" {
+			f.ended(e.ID)
+		}
+	}
+	for _, e := range f.all() {
+		if e.Action.Ref == "core.noop" {
+			t.Errorf("the task b was started: %s", e.Status)
+		}
+	}
+}
+
+// all lists every execution.
+func (f *flowBench) all() []engine.Execution {
+	f.t.Helper()
+	docs, _, err := Executions.List(context.Background(), f.store, store.Query{Limit: 1000})
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	var out []engine.Execution
+	for _, d := range docs {
+		out = append(out, d.Value)
+	}
+	return out
 }

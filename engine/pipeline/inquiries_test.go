@@ -287,3 +287,35 @@ func TestCancelOfInquiry(t *testing.T) {
 		t.Errorf("answer to a canceled inquiry: %v", err)
 	}
 }
+
+// What the schema calls secret is seen by the workflow and by nobody else.
+func TestSecretAnswer(t *testing.T) {
+	f := newFlowBench(t)
+	f.workflow("flow", "orquesta", `{}`, `
+version: 1.0
+tasks:
+  ask:
+    action: core.ask
+    input: {schema: {type: object, properties: {pin: {type: string, secret: true, required: true}, note: {type: string, default: none}}}}
+    next: [{publish: [{n: <% len(result().response.pin) %>}, {note: <% result().response.note %>}]}]
+output: [{n: <% ctx(n) %>}, {note: <% ctx(note) %>}]
+`)
+	f.work()
+	e := f.start("test.flow", `{}`)
+	ask := f.pending(e.ID)
+	if _, err := f.service.Respond(t.Context(), ask.ID, Person{Name: "bob"}, json.RawMessage(`{"pin":"zq9-secret"}`)); err != nil {
+		t.Fatal(err)
+	}
+	done := f.ended(e.ID)
+	f.check(&done, engine.Succeeded, `{"output":{"n":10,"note":"none"}}`)
+	q, answered, err := f.service.Inquiry(t.Context(), ask.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	shown := f.service.Shown(&answered)
+	for _, text := range []string{string(q.Answers[0].Response), string(shown.Result)} {
+		if strings.Contains(text, "zq9") || !strings.Contains(text, "********") || !strings.Contains(text, "none") {
+			t.Errorf("shown: %s", text)
+		}
+	}
+}

@@ -132,7 +132,6 @@ func (s *Stage) drop(h *heldItem) {
 
 // process runs the handler and deals with its failure.
 func (s *Stage) process(ctx context.Context, item store.Item) {
-	log := s.Logger.With("queue", s.Queue, "item", item.ID, "delivery", item.Deliveries)
 	var err error
 	if item.Deliveries > maxDeliveries {
 		err = s.Bury(ctx, item, fmt.Errorf("given up after %d deliveries", maxDeliveries))
@@ -142,6 +141,7 @@ func (s *Stage) process(ctx context.Context, item store.Item) {
 	if err == nil {
 		return
 	}
+	log := s.Logger.With("queue", s.Queue, "item", item.ID, "delivery", item.Deliveries)
 	if errors.Is(err, store.ErrLeaseLost) || errors.Is(context.Cause(ctx), store.ErrLeaseLost) {
 		log.Warn("the lease was lost; another worker has the item", "error", err)
 		return

@@ -56,6 +56,9 @@ func (s *Service) maskedResult(e *engine.Execution) json.RawMessage {
 	if known := s.schemaOf(e); known != nil {
 		result = known.output.Mask(result)
 	}
+	if e.Action.Runner == engine.RunnerInquirer {
+		result = maskAnswers(result)
+	}
 	return s.hider(e).json(result)
 }
 

@@ -125,9 +125,9 @@ type joining struct {
 
 // parts keeps what was loaded of a state and what has changed.
 type parts struct {
-	load  Loader
-	known map[string]any // nil: known to be absent
-	dirty map[string]bool
+	load   Loader
+	known  map[string]any // nil: known to be absent
+	dirty  map[string]bool
 	weight int // bytes of the parts that were loaded or have changed
 	// fault is the first failure to load or read a part: nothing that was computed
 	// after it counts.

@@ -20,8 +20,8 @@ import (
 
 	"petrel/aliases"
 	"petrel/engine"
-	"petrel/engine/runners/emit"
 	"petrel/engine/runners/ask"
+	"petrel/engine/runners/emit"
 	"petrel/engine/runners/flow"
 	httprunner "petrel/engine/runners/http"
 	"petrel/engine/runners/noop"
@@ -42,6 +42,7 @@ func runners() []engine.Runner {
 		ask.Runner{}.Spec(), flow.Runners()[0].Spec(), flow.Runners()[1].Spec(),
 		{Name: "chat-post-message", Enabled: true, Parameters: json.RawMessage(`{}`)}, // the conversation's
 		{Name: "pack-manager", Enabled: true, Parameters: json.RawMessage(`{}`)},      // the server's
+		{Name: "chat", Enabled: true, Parameters: json.RawMessage(`{}`)},
 	}
 }
 

@@ -102,7 +102,7 @@ func stateSign(m *adapters.Message) (span, bool) {
 		return span{"✓", good}, true
 	case adapters.StateFailed:
 		return span{"✗", bad}, true
-	case adapters.StateRefused:
+	case adapters.StateRefused, adapters.StateAsking:
 		return span{"?", busy}, true
 	default:
 		return span{}, false
