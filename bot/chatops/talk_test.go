@@ -51,6 +51,7 @@ func (r *talk) Current() pipeline.Content                   { return r.content.L
 func (f *fixture) Rules() []*engine.Rule                    { return f.rules }
 func (f *fixture) Runners() []engine.Runner                 { return f.runners }
 func (f *fixture) Config(string) (*params.Config, error)    { return nil, nil }
+func (f *fixture) Policies(string) []*engine.Policy         { return nil }
 func (f *fixture) Action(ref string) (*engine.Action, bool) { a, ok := f.actions[ref]; return a, ok }
 
 func (f *fixture) Runner(name string) (*engine.Runner, bool) {
