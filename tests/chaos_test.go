@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"syscall"
 	"testing"
@@ -102,6 +103,10 @@ func (c *campaign) run(server *redistest.Server, chat, api *petrel) {
 
 func TestChaosSQLite(t *testing.T) {
 	p := install(t, "packs: [packs]\n")
+	var err error
+	if p.bin, err = jumping(); err != nil {
+		t.Fatal(err)
+	}
 	c := &campaign{t: t, load: &load{t: t, marks: p.file("marks")}, procs: []*petrel{p}}
 	p.addPack("load", c.load.pack())
 	p.start()
@@ -114,10 +119,15 @@ func TestChaosSQLite(t *testing.T) {
 func TestChaosRedis(t *testing.T) {
 	server := redistest.Start(t)
 	url := server.URL("chaos")
+	shifty, err := jumping()
+	if err != nil {
+		t.Fatal(err)
+	}
 	c := &campaign{t: t, load: &load{t: t, marks: filepath.Join(t.TempDir(), "marks")}}
 	for _, roles := range []string{"chat", "api", "rules", "rules", "workers", "workers", "timers", "timers"} {
 		p := install(t, fmt.Sprintf("packs: [packs]\nstore: %s\nroles: [%s]\nnode: %s\n", url, roles, roles))
 		p.addPack("load", c.load.pack())
+		p.bin = shifty
 		c.procs = append(c.procs, p)
 	}
 	for _, p := range c.procs {
@@ -127,16 +137,21 @@ func TestChaosRedis(t *testing.T) {
 	api.awaitReady()
 	c.until = time.Now().Add(chaosTime(t))
 	c.run(server, chat, api)
-	for _, p := range c.procs {
-		if _, code := p.stop(); code != 0 {
-			t.Errorf("a process gave exit code %d", code)
-		}
-	}
 	b, err := redis.Open(context.Background(), url, redis.Options{Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer b.Close()
+	// The timers first: what they have set off is worked off before the rest ends.
+	slices.Reverse(c.procs)
+	for i, p := range c.procs {
+		if i == 2 {
+			c.load.drain(b)
+		}
+		if _, code := p.stop(); code != 0 {
+			t.Errorf("a process gave exit code %d", code)
+		}
+	}
 	t.Logf("Redis, %d processes, %d kills, %d Redis restarts, %d stops of 20 s: %s",
 		len(c.procs), c.kills, c.restarts, c.stops, c.load.audit(b))
 }

@@ -310,9 +310,10 @@ func (l *load) auditExecution(c *tally, e *engine.Execution, effects map[string]
 	}
 }
 
-// auditQueues counts what still waits.
-func (l *load) auditQueues(b store.Backend) int {
-	waiting := 0
+// waiting counts what still waits, by queue.
+func (l *load) waiting(b store.Backend) map[string]int {
+	l.t.Helper()
+	held := map[string]int{}
 	for _, queue := range []string{
 		pipeline.QueueTriggers, pipeline.QueueOutbox,
 		pipeline.QueueActions("local-shell-cmd"), pipeline.QueueActions("chat-post-message"), pipeline.QueueActions("noop"),
@@ -326,9 +327,33 @@ func (l *load) auditQueues(b store.Backend) int {
 			n -= stats.Delayed // reminders of what may still run; the last words have been looked for one by one
 		}
 		if n != 0 {
-			l.t.Errorf("queue %s still holds %d items", queue, n)
-			waiting += n
+			held[queue] = n
 		}
+	}
+	return held
+}
+
+// drain waits until nothing waits any more.
+func (l *load) drain(b store.Backend) {
+	l.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	if err := retry(ctx, func() error {
+		if held := l.waiting(b); len(held) > 0 {
+			return fmt.Errorf("there still waits %v", held)
+		}
+		return nil
+	}); err != nil {
+		l.t.Error(err)
+	}
+}
+
+// auditQueues counts what still waits.
+func (l *load) auditQueues(b store.Backend) int {
+	waiting := 0
+	for queue, n := range l.waiting(b) {
+		l.t.Errorf("queue %s still holds %d items", queue, n)
+		waiting += n
 	}
 	for _, d := range all(l.t, b, pipeline.DeadLetters) {
 		l.t.Errorf("dead letter: %+v", d.Value)

@@ -17,26 +17,41 @@ import (
 	"time"
 )
 
-// binary is the program under test, built once as it is shipped.
-var binary = sync.OnceValues(func() (string, error) {
+// binary is the program under test, built once as it is shipped; jumping is the
+// same with a clock that jumps.
+var (
+	binary  = sync.OnceValues(func() (string, error) { return build() })
+	jumping = sync.OnceValues(func() (string, error) { return build("-tags", "jumpingclock") })
+)
+
+// built lists the folders of the programs that were built.
+var built struct {
+	sync.Mutex
+	dirs []string
+}
+
+func build(flags ...string) (string, error) {
 	dir, err := os.MkdirTemp("", "petrel-tests-")
 	if err != nil {
 		return "", err
 	}
+	built.Lock()
+	built.dirs = append(built.dirs, dir)
+	built.Unlock()
 	path := filepath.Join(dir, "petrel")
-	cmd := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", path, "petrel/bot")
+	cmd := exec.Command("go", append(append([]string{"build", "-trimpath", "-ldflags", "-s -w", "-o", path}, flags...), "petrel/bot")...)
 	cmd.Dir = ".."
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build: %w\n%s", err, out)
 	}
 	return path, nil
-})
+}
 
 func TestMain(m *testing.M) {
 	code := m.Run()
-	if path, err := binary(); err == nil {
-		os.RemoveAll(filepath.Dir(path))
+	for _, dir := range built.dirs {
+		os.RemoveAll(dir)
 	}
 	os.Exit(code)
 }

@@ -62,7 +62,7 @@ func (a *app) serve(ctx context.Context, o serveOptions) error {
 	}
 	defer ballast()()
 	if o.noChat || !roles.Has(server.RoleChat) || !a.onTerminal() {
-		s, err := server.New(ctx, cfg, server.Options{Roles: roles, Logger: newLogger(cfg, a.err, isTerminal(a.err))})
+		s, err := server.New(ctx, cfg, server.Options{Roles: roles, Now: clock(), Logger: newLogger(cfg, a.err, isTerminal(a.err))})
 		if err != nil {
 			return err
 		}
@@ -73,7 +73,7 @@ func (a *app) serve(ctx context.Context, o serveOptions) error {
 		return err
 	}
 	defer closeLog()
-	s, err := server.New(ctx, cfg, server.Options{Roles: roles, Logger: log})
+	s, err := server.New(ctx, cfg, server.Options{Roles: roles, Now: clock(), Logger: log})
 	if err != nil {
 		return err
 	}

@@ -39,6 +39,7 @@ import (
 type Options struct {
 	// Roles are the parts that this process takes; none means all.
 	Roles  Roles
+	Now    func() time.Time // nil means time.Now
 	Logger *slog.Logger
 }
 
@@ -46,6 +47,7 @@ type Options struct {
 type Server struct {
 	cfg   *config.Config
 	roles Roles
+	now   func() time.Time
 	log   *slog.Logger
 
 	masker   *secrets.Masker
@@ -76,7 +78,7 @@ type Server struct {
 func New(ctx context.Context, cfg *config.Config, o Options) (_ *Server, err error) {
 	masker := &secrets.Masker{}
 	s := &Server{
-		cfg: cfg, roles: o.Roles, masker: masker, ready: make(chan struct{}),
+		cfg: cfg, roles: o.Roles, now: o.Now, masker: masker, ready: make(chan struct{}),
 		log: slog.New(secrets.LogHandler(o.Logger.Handler(), masker)),
 	}
 	if len(s.roles) == 0 {
@@ -122,7 +124,7 @@ func (s *Server) assemble(ctx context.Context) error {
 	}
 	s.renderer = expression.New(expression.Options{Datastore: s.items})
 	s.chat = chatops.New(chatops.Options{
-		Store: s.store, Catalog: func() chatops.Catalog { return s.library.Snapshot() }, Renderer: s.renderer,
+		Now: s.now, Store: s.store, Catalog: func() chatops.Catalog { return s.library.Snapshot() }, Renderer: s.renderer,
 		Adapters: append(slices.Clone(s.adapters), s.room), Name: s.cfg.Chat.Name, Prefix: s.cfg.Chat.Prefix,
 		People: known(s.cfg.People), Admins: s.cfg.Chat.Admins, Masker: s.masker,
 		Patience: s.cfg.Chat.StillRunningAfter.Std(), WebURL: s.cfg.Chat.WebURL, Logger: s.log,
@@ -140,7 +142,7 @@ func (s *Server) assemble(ctx context.Context) error {
 		return err
 	}
 	s.service = pipeline.NewService(pipeline.Options{
-		Store: s.store, Catalog: catalog{s.library}, Renderer: s.renderer,
+		Now: s.now, Store: s.store, Catalog: catalog{s.library}, Renderer: s.renderer,
 		Responders: s.chat.Responders(), MaxWaiting: s.cfg.Workers.MaxWaiting, Decides: s.roles.Has(RoleRules), Masker: s.masker, Logger: s.log,
 	})
 	s.chat.Bind(s.service)
