@@ -34,7 +34,15 @@ func (w *Workers) beginFlow(ctx context.Context, item store.Item) error {
 		return w.recall(ctx, item)
 	}
 	var b store.Batch
+	through, admitted, err := w.admit(ctx, &d, &b, item)
+	defer admitted()
+	if err != nil || !through {
+		return err
+	}
 	f, err := w.newFlow(ctx, d, &b)
+	if err != nil {
+		admitted()
+	}
 	var refused *engine.Error
 	if errors.As(err, &refused) {
 		result := flowProblem(refused.Error())

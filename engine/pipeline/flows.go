@@ -180,7 +180,14 @@ func (w *Workers) openFlow(ctx context.Context, id string) (*flow, error) {
 	if err != nil {
 		return nil, err
 	}
-	load := func(key string) (json.RawMessage, error) { return w.loadPart(context.WithoutCancel(ctx), id, key) }
+	load := func(key string) (json.RawMessage, error) {
+		if key == headPart { // the one whose revision f goes by
+			var part StatePart
+			err := json.Unmarshal(head.Body, &part)
+			return part.Value, err
+		}
+		return w.loadPart(context.WithoutCancel(ctx), id, key)
+	}
 	if plan.chain == nil {
 		f.c, err = workflow.Open(w.flowOptions(f, plan), load)
 	} else {

@@ -27,14 +27,24 @@ import (
 
 // content is a fixed snapshot.
 type content struct {
-	actions []*engine.Action
-	rules   []*engine.Rule
-	runners []engine.Runner
-	configs map[string]*params.Config
+	actions  []*engine.Action
+	rules    []*engine.Rule
+	runners  []engine.Runner
+	configs  map[string]*params.Config
+	policies []*engine.Policy
 }
 
 func (c *content) Current() Content      { return c }
 func (c *content) Rules() []*engine.Rule { return c.rules }
+
+func (c *content) Policies(action string) (list []*engine.Policy) {
+	for _, p := range c.policies {
+		if p.ResourceRef == action {
+			list = append(list, p)
+		}
+	}
+	return list
+}
 
 func (c *content) Config(pack string) (*params.Config, error) {
 	if pack == "broken" {
