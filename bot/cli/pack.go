@@ -147,6 +147,7 @@ Without a network: petrel pack setup --all --no-index --find-links DIR-WITH-WHEE
 	}
 	cmd.Flags().BoolVar(&all, "all", false, "every pack of the configuration")
 	cmd.Flags().BoolVar(&o.Update, "update", false, "keep environments that are there and bring them up to date")
+	cmd.Flags().BoolVar(&o.Tests, "tests", false, "what the tests of the packs import, too, for petrel pack test")
 	cmd.Flags().BoolVar(&o.NoIndex, "no-index", false, "do not ask a package registry")
 	cmd.Flags().StringArrayVar(&o.FindLinks, "find-links", nil, "folder or page with packages (may be repeated)")
 	return cmd

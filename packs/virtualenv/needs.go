@@ -32,8 +32,9 @@ var (
 	separators = regexp.MustCompile(`[-_.]+`)
 )
 
-// needsOf reads the requirements of a pack and looks at its imports.
-func needsOf(dir string) (needs, error) {
+// needsOf reads the requirements of a pack and looks at its imports, those of its
+// tests too if that is wanted.
+func needsOf(dir string, tests bool) (needs, error) {
 	var n needs
 	text, err := os.ReadFile(filepath.Join(dir, "requirements.txt"))
 	if err != nil && !os.IsNotExist(err) {
@@ -52,7 +53,11 @@ func needsOf(dir string) (needs, error) {
 		}
 		named[plainName(line)] = true
 	}
-	imported, err := importsOf(dir)
+	parts := []string{"actions", "sensors", "lib"}
+	if tests {
+		parts = append(parts, "tests")
+	}
+	imported, err := importsOf(dir, parts)
 	if err != nil {
 		return n, err
 	}
@@ -74,11 +79,11 @@ func plainName(requirement string) string {
 	return strings.ToLower(separators.ReplaceAllString(requirement, "-"))
 }
 
-// importsOf lists the modules that the code of a pack imports, without what is
-// below them.
-func importsOf(dir string) ([]string, error) {
+// importsOf lists the modules that the code in some folders of a pack imports,
+// without what is below them.
+func importsOf(dir string, parts []string) ([]string, error) {
 	found := map[string]bool{}
-	for _, part := range []string{"actions", "sensors", "lib"} {
+	for _, part := range parts {
 		err := filepath.WalkDir(filepath.Join(dir, part), func(path string, e fs.DirEntry, err error) error {
 			if err != nil || e.IsDir() || filepath.Ext(path) != ".py" {
 				if os.IsNotExist(err) {

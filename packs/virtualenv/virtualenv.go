@@ -31,6 +31,8 @@ type Options struct {
 	// Update keeps a virtualenv that is there and brings it up to date; else
 	// it is made anew.
 	Update bool
+	// Tests: what the tests of packs import counts as well.
+	Tests bool
 	// Progress gets what is done, and what pip says. Default: nowhere.
 	Progress io.Writer
 }
@@ -59,7 +61,7 @@ func Setup(ctx context.Context, o Options, p Pack) (Result, error) {
 	if o.Progress == nil {
 		o.Progress = io.Discard
 	}
-	needs, err := needsOf(p.Dir)
+	needs, err := needsOf(p.Dir, o.Tests)
 	if err != nil {
 		return Result{}, fmt.Errorf("requirements of pack %s: %w", p.Ref, err)
 	}

@@ -106,11 +106,15 @@ func TestNeeds(t *testing.T) {
 	write(t, "import os, six.moves as m, requests\nfrom dateutil.tz import tzutc\nimport lib.yaml\n", pack, "actions", "a.py")
 	write(t, "def f():\n    from st2client.client import Client\n    import yaml, tabulate\n# import paramiko\n", pack, "actions", "lib", "b.py")
 	write(t, "", pack, "actions", "lib", "tabulate.py")
-	n, err := needsOf(pack)
+	n, err := needsOf(pack, false)
 	if err != nil || n.file == "" || strings.Join(n.implied, " ") != "PyYAML six st2client" {
 		t.Errorf("%+v %v", n, err)
 	}
-	if n, err := needsOf(t.TempDir()); err != nil || n.file != "" || len(n.implied) > 0 {
+	write(t, "import paramiko\n", pack, "tests", "test_a.py")
+	if n, err := needsOf(pack, true); err != nil || strings.Join(n.implied, " ") != "PyYAML paramiko six st2client" {
+		t.Errorf("with tests: %+v %v", n, err)
+	}
+	if n, err := needsOf(t.TempDir(), true); err != nil || n.file != "" || len(n.implied) > 0 {
 		t.Errorf("nothing: %+v %v", n, err)
 	}
 	empty := t.TempDir()

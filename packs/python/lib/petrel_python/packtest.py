@@ -27,11 +27,10 @@ def main():
     tests = os.path.join(pack, "tests")
     if not os.path.isdir(tests):
         return EXIT_NO_TESTS
-    for folder in ("etc", os.path.join("actions", "lib"), "actions", "sensors", "lib", "tests"):
-        path = os.path.join(pack, folder)
-        if os.path.isdir(path):
-            sys.path.insert(0, path)
-    sys.path.insert(0, pack)  # modules may be named as actions.x or tests.x
+    # lib is actions/lib for actions, so what else may hold a lib comes behind.
+    folders = ("lib", "sensors", "actions", os.path.join("actions", "lib"), "etc", "tests", "")
+    paths = [os.path.join(pack, folder).rstrip(os.sep) for folder in folders]
+    sys.path[:0] = [path for path in paths if os.path.isdir(path)]
     old_names()
     is_package = os.path.isfile(os.path.join(tests, "__init__.py"))
     suite = unittest.TestSuite()
