@@ -32,6 +32,7 @@ type Service interface {
 	Inquiry(ctx context.Context, id string) (pipeline.Inquiry, engine.Execution, error)
 	Respond(ctx context.Context, id string, by pipeline.Person, response json.RawMessage) (pipeline.Inquiry, error)
 	Workflow(ctx context.Context, id string) (pipeline.WorkflowView, error)
+	Happenings
 }
 
 // Options is what the API is made of.
@@ -39,6 +40,8 @@ type Options struct {
 	Service Service
 	// Nodes lists the processes of the deployment, as JSON values.
 	Nodes func(ctx context.Context) (any, error)
+	// Timers lists the timers and when they fire next.
+	Timers func(ctx context.Context) ([]Timer, error)
 	// Packs registers packs.
 	Packs Packs
 	// Keys is the datastore.
@@ -80,6 +83,7 @@ func New(o Options) http.Handler {
 			h.keyRoutes(r)
 			h.sensorRoutes(r)
 			h.inquiryRoutes(r)
+			h.happeningRoutes(r)
 			r.Post("/packs/register", h.registerPacks)
 		})
 	})

@@ -47,6 +47,7 @@ type fixture struct {
 }
 
 func (f *fixture) AliasTable() *aliases.Table               { return f.table }
+func (*fixture) Policies(string) []*engine.Policy           { return nil }
 func (r *talk) Current() pipeline.Content                   { return r.content.Load() }
 func (f *fixture) Rules() []*engine.Rule                    { return f.rules }
 func (f *fixture) Runners() []engine.Runner                 { return f.runners }
