@@ -43,7 +43,7 @@ parameters:
 // slotted is how many actions are asked for at once.
 const slotted = 40
 
-// ask posts the webhooks and returns the IDs of the executions.
+// askForSlots posts the webhooks and returns the IDs of the executions.
 func askForSlots(t *testing.T, api *petrel) (executions []string) {
 	t.Helper()
 	for n := range slotted {
@@ -148,10 +148,6 @@ func TestPoliciesSurviveKills(t *testing.T) {
 	p.addPack("slots", slots())
 	p.start()
 	executions := askForSlots(t, p)
-	out, code := p.run("", "execution", "why", executions[slotted-1])
-	if code != 0 || !strings.Contains(out, "the policy slots.two lets 2 run at a time") || !strings.Contains(out, "in line") {
-		t.Errorf("execution why: exit code %d\n%s", code, out)
-	}
 	for range 5 {
 		time.Sleep(100*time.Millisecond + rand.N(300*time.Millisecond)) // a moment at random is the point
 		p.kill()
@@ -213,6 +209,44 @@ func TestPoliciesSurviveKillsRedis(t *testing.T) {
 	}
 	defer b.Close()
 	auditSlots(t, b, executions)
+}
+
+// An execution that waits says for what, and goes on when its turn has come.
+func TestWhyItWaits(t *testing.T) {
+	p := install(t, "packs: [packs]\n")
+	p.addPack("hold", map[string]string{
+		"pack.yaml": "ref: hold\nname: hold\nversion: 1.0.0\nauthor: tests\nemail: tests@example.com\ndescription: test content\n",
+		"actions/until.yaml": "name: until\nrunner_type: local-shell-cmd\nentry_point: ''\nparameters:\n" +
+			"  cmd: {type: string, immutable: true, default: 'until test -e " + p.file("go") + "; do sleep 0.02; done'}\n",
+		"policies/one.yaml": "name: one\nresource_ref: hold.until\npolicy_type: action.concurrency\nparameters: {threshold: 1}\n",
+		"rules/hold.yaml":   "name: hold\nenabled: true\ntrigger: {type: core.st2.webhook, parameters: {url: hold}}\naction: {ref: hold.until}\n",
+	})
+	p.start()
+	var executions []string
+	for _, want := range []engine.Status{engine.Running, engine.Delayed, engine.Delayed} {
+		_, _, header := p.deliver("hold", nil, []byte("{}"))
+		id := engine.DeriveID(header.Get("X-Petrel-Trigger-Instance"), "rule", "hold.hold")
+		executions = append(executions, id)
+		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+		if err := retry(ctx, func() error {
+			var why pipeline.Why
+			p.request(http.MethodGet, "/executions/"+id+"/why", "", http.StatusOK, &why)
+			if why.Status != want {
+				return fmt.Errorf("execution %s is %s, want %s", id, why.Status, want)
+			}
+			return nil
+		}); err != nil {
+			t.Error(err)
+		}
+		cancel()
+	}
+	out, code := p.run("", "execution", "why", executions[2])
+	want := "the policy hold.one lets 1 run at a time, held by " + executions[0] + "; it is number 2 of 2 in line"
+	if code != 0 || !strings.Contains(out, want) {
+		t.Errorf("execution why: exit code %d, lacks %q\n%s", code, want, out)
+	}
+	p.write("", "go")
+	awaitEnded(t, p, executions)
 }
 
 // What people ask of the past, on the real program.
