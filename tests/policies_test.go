@@ -295,6 +295,22 @@ func TestWhyItFired(t *testing.T) {
 			}
 		}
 	}
+	for body, want := range map[string]int{
+		`{"trigger": "core.st2.webhook", "payload": {"headers": {}, "headers_lower": {}, "body": {"n": 1}}}`: http.StatusAccepted,
+		`{"trigger": "core.st2.webhook", "payload": {"body": 7}}`:                                            http.StatusBadRequest,
+		`{"trigger": "core.nothing"}`: http.StatusBadRequest,
+		`{"payload": {}}`:             http.StatusBadRequest,
+		`[]`:                          http.StatusBadRequest,
+	} {
+		p.post("st2", "application/json", []byte(body), want)
+	}
+	ann := p.sit("ann", "#general")
+	if state, words := ann.answer("1", "!why "+execution); state != "succeeded" || !strings.Contains(words, "It has ended: succeeded") {
+		t.Errorf("why of an execution: %s %s", state, words)
+	}
+	if state, words := ann.answer("2", "!why "+instance); state != "succeeded" || !strings.Contains(words, "slots.work matched: execution "+execution) {
+		t.Errorf("why of an event: %s %s", state, words)
+	}
 	out, code := p.run("", "trigger-instance", "re-emit", instance)
 	_, again, ok := strings.Cut(strings.TrimSuffix(strings.TrimSpace(out), "."), "emitted again as ")
 	if code != 0 || !ok {

@@ -42,6 +42,9 @@ type Options struct {
 	Nodes func(ctx context.Context) (any, error)
 	// Timers lists the timers and when they fire next.
 	Timers func(ctx context.Context) ([]Timer, error)
+	// CheckPayload refuses a payload that does not fit its trigger type, or a type that
+	// there is not.
+	CheckPayload func(trigger string, payload json.RawMessage) error
 	// Packs registers packs.
 	Packs Packs
 	// Keys is the datastore.
@@ -84,6 +87,7 @@ func New(o Options) http.Handler {
 			h.sensorRoutes(r)
 			h.inquiryRoutes(r)
 			h.happeningRoutes(r)
+			r.Post("/webhooks/st2", h.anyTrigger)
 			r.Post("/packs/register", h.registerPacks)
 		})
 	})

@@ -210,3 +210,40 @@ func (h *handler) backtestRule(w http.ResponseWriter, r *http.Request) {
 	t, err := h.Service.Backtest(r.Context(), rule, p.Since)
 	h.answer(w, t, err)
 }
+
+// anyTrigger is StackStorm's webhook st2: it makes an event of any type happen, whose
+// payload fits the type.
+func (h *handler) anyTrigger(w http.ResponseWriter, r *http.Request) {
+	var body struct {
+		Trigger string          `json:"trigger"`
+		Payload json.RawMessage `json:"payload"`
+	}
+	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, h.MaxBody)).Decode(&body); err != nil || body.Trigger == "" {
+		h.fail(w, engine.Errorf(engine.Invalid, "the body must be JSON such as {\"trigger\": \"mypack.deployed\", \"payload\": {}}"))
+		return
+	}
+	if len(body.Payload) == 0 || string(body.Payload) == "null" {
+		body.Payload = json.RawMessage("{}")
+	}
+	err := h.CheckPayload(body.Trigger, body.Payload)
+	if engine.CodeOf(err) == engine.NotFound && err != nil {
+		err = engine.Errorf(engine.Invalid, "%v", err)
+	}
+	var fields map[string]json.RawMessage
+	if err == nil && json.Unmarshal(body.Payload, &fields) != nil {
+		err = engine.Errorf(engine.Invalid, "the payload must be an object")
+	}
+	if err != nil {
+		h.fail(w, err)
+		return
+	}
+	receipt, err := h.Service.Dispatch(r.Context(), pipeline.Dispatch{
+		Trigger: body.Trigger, Payload: body.Payload, Lane: engine.LaneEvent, TraceTag: r.Header.Get(traceTagHeader), DeliveryID: deliveryID("st2", "", r.Header),
+	})
+	if err != nil {
+		h.fail(w, err)
+		return
+	}
+	w.Header().Set("X-Petrel-Trigger-Instance", receipt.ID)
+	h.write(w, http.StatusAccepted, body)
+}

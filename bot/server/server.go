@@ -63,6 +63,7 @@ type Server struct {
 	adapters []adapters.Adapter // of the chat platforms, the terminal not among them
 	timers   *sensors.Timers
 	python   *python.Script
+	payloads payloads
 
 	http         *http.Server
 	httpListener net.Listener
@@ -208,7 +209,7 @@ func (s *Server) listenHTTP(ctx context.Context) error {
 	}
 	s.http = &http.Server{
 		Handler: api.New(api.Options{
-			Service: s.service, Ready: s.checkReady, Keys: s.items, Sensors: sensorBoard{s.library, s.store}, Packs: s, Masker: s.masker, Timers: s.nextTicks,
+			Service: s.service, Ready: s.checkReady, Keys: s.items, Sensors: sensorBoard{s.library, s.store}, Packs: s, Masker: s.masker, Timers: s.nextTicks, CheckPayload: s.checkPayload,
 			Nodes: func(ctx context.Context) (any, error) { return Nodes(ctx, s.store) }, MaxBody: int64(s.cfg.HTTP.MaxBody),
 			Token: s.cfg.HTTP.Token.Reveal(), Guards: guards, Chat: callbacks(s.adapters), Logger: s.log,
 		}),
