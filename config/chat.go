@@ -35,7 +35,7 @@ type Slack struct {
 type Mattermost struct {
 	URL           string   `yaml:"url" doc:"Address of the Mattermost server, such as https://chat.example.org. Set, the program connects to it; see docs/mattermost.md."`
 	Token         Secret   `yaml:"token" doc:"Access token of the bot account."`
-	CommandTokens []string `yaml:"command_tokens" doc:"Tokens of the slash commands that call this program, one for each command and team."`
+	CommandTokens []string `yaml:"command_tokens" kind:"secret" doc:"Tokens of the slash commands that call this program, one for each command and team."`
 }
 
 // Discord is a bot on Discord.

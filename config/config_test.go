@@ -220,6 +220,20 @@ func TestSecretsAreMasked(t *testing.T) {
 	}
 }
 
+func TestListedSecretsAreMasked(t *testing.T) {
+	c, err := Load(LoadOptions{Path: write(t, t.TempDir(), "chat: {mattermost: {command_tokens: [hunter2, hunter3]}}\n")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b strings.Builder
+	if err := c.Print(&b); err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(b.String(), "hunter") || strings.Count(b.String(), mask) != 2 {
+		t.Errorf("printed %s", b.String())
+	}
+}
+
 func TestSizesAndDurations(t *testing.T) {
 	for text, want := range map[string]Size{"0": 0, "17": 17, "1MiB": 1 << 20, "64 KiB": 64 << 10, "2GB": 2e9, "5B": 5} {
 		got, err := parseSize(text)

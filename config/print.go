@@ -39,6 +39,11 @@ func structNode(v reflect.Value, path string, origins map[string]origin) *yaml.N
 			value = f.value.Interface().(People).node(f.path, origins)
 		default:
 			value = leafNode(f.value)
+			if f.isSecret() {
+				for _, item := range value.Content {
+					item.Value = mask
+				}
+			}
 			if from, ok := origins[f.path]; ok {
 				value.LineComment = from.String()
 			}

@@ -99,6 +99,10 @@ func (f field) isRows() bool {
 
 func (f field) isPath() bool { return f.tag.Get("kind") == "path" }
 
+// isSecret reports that the texts of a list are secret; a single text is of type
+// Secret.
+func (f field) isSecret() bool { return f.tag.Get("kind") == "secret" }
+
 // typeName says in words what a value must be.
 func (f field) typeName() string {
 	if f.enum() != nil {
@@ -116,6 +120,9 @@ func (f field) typeName() string {
 	case []string:
 		if f.isPath() {
 			return "list of paths"
+		}
+		if f.isSecret() {
+			return "list of secrets"
 		}
 		return "list of texts"
 	case People:

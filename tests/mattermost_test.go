@@ -13,13 +13,14 @@ import (
 )
 
 // mattermostStage is a fake Mattermost and the program on it.
-func mattermostStage(t *testing.T) *stage {
+func mattermostStage(t *testing.T, extra string) *stage {
 	t.Helper()
 	s, err := fake.New(fake.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := install(t, "")
+	p := install(t, extra)
+	t.Setenv("STAGE_DIR", p.dir)
 	people := mattermostPeople{fake.NewPeople(s, "http://"+p.addr+"/chat/mattermost"), p}
 	p.write(p.read("petrel.yaml")+mattermostConfig(people.Access), "petrel.yaml")
 	p.start()
@@ -52,7 +53,7 @@ var _ adaptertest.Controls = mattermostPeople{}
 
 // The whole program on a Mattermost server, from a mention to a file.
 func TestMattermost(t *testing.T) {
-	st := mattermostStage(t)
+	st := mattermostStage(t, "")
 	defer st.Close()
 	p := &play{T: t, stage: st}
 	for i, step := range []string{
@@ -77,6 +78,12 @@ func TestMattermost(t *testing.T) {
 	} {
 		p.at = fmt.Sprint("step ", i+1, ": ", step)
 		p.step(step)
+	}
+	out, code := st.program.run("", "doctor")
+	for _, want := range []string{"Mattermost 11.5.0", "@petrel", "#ops", "leads to this program", "loopback address 127.0.0.1", "Allow untrusted internal connections"} {
+		if code != 0 || !strings.Contains(out, want) {
+			t.Errorf("doctor, exit code %d, does not say %q:\n%s", code, want, out)
+		}
 	}
 	server := st.faults.(*fake.Server)
 	for _, post := range server.Posts("#ops") {
@@ -120,6 +127,9 @@ func TestMattermostRevoked(t *testing.T) {
 		return nil
 	}); err != nil {
 		t.Error(err)
+	}
+	if out, code := p.run("", "doctor"); code != 1 || !strings.Contains(out, "Create New Token") {
+		t.Errorf("doctor, exit code %d:\n%s", code, out)
 	}
 	if out, code := p.run("!run echo still here on localhost\n", "chat", "--as", "ann"); code != 0 || !strings.Contains(out, "still here") {
 		t.Errorf("the terminal does not work any more: exit code %d\n%s", code, out)

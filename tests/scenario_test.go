@@ -3,6 +3,7 @@ package tests
 import (
 	"bufio"
 	"context"
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -38,6 +39,7 @@ import (
 //	bob does not see in #ops: "text"        after everything said so far was answered
 //	ann is told: "text"                     by the platform or in private, at once
 //	done has 2 lines                        of side effects
+//	the operator answers "Question?": {...} at the command line
 //	fault duplicate 3                       drop, half-open, duplicate N, reorder N, rate-limit N 1s, lose-replies N, slow 200ms, refuse-forms
 //	the program dies                        kill -9 and start again
 type scenario struct {
@@ -169,6 +171,7 @@ var (
 	seesNot   = regexp.MustCompile(`^(\w+) does not see ` + place + `: ` + text + `$`)
 	isTold    = regexp.MustCompile(`^(\w+) is told: ` + text + `$`)
 	doneHas   = regexp.MustCompile(`^done has (\d+) lines?$`)
+	operator  = regexp.MustCompile(`^the operator answers ("(?:[^"\\]|\\.)*"): (.*)$`)
 	faultWith = regexp.MustCompile(`^fault (\S+)(?: (\S+))?(?: (\S+))?$`)
 )
 
@@ -220,6 +223,9 @@ func (p *play) step(l string) {
 	case doneHas.MatchString(l):
 		want, _ := strconv.Atoi(doneHas.FindStringSubmatch(l)[1])
 		p.done(ctx, want)
+	case operator.MatchString(l):
+		m := operator.FindStringSubmatch(l)
+		p.answer(ctx, p.quoted(m[1]), m[2])
 	case l == "the program dies":
 		p.stage.program.kill()
 		p.stage.program.start()
@@ -427,6 +433,27 @@ func (p *play) done(ctx context.Context, want int) {
 	if err != nil || len(lines) > want {
 		p.Fatalf("%s: there are %d lines: %q", p.at, len(lines), lines)
 	}
+}
+
+// answer answers an inquiry at the command line.
+func (p *play) answer(ctx context.Context, question, response string) {
+	p.Helper()
+	p.must(retry(ctx, func() error {
+		out, code := p.stage.program.run("", "inquiry", "list", "-j")
+		var list []struct{ ID, Message string }
+		if err := json.Unmarshal([]byte(out), &list); err != nil || code != 0 {
+			return fmt.Errorf("inquiry list: exit code %d, %v: %s", code, err, out)
+		}
+		for _, q := range list {
+			if q.Message == question {
+				if out, code := p.stage.program.run("", "inquiry", "respond", q.ID, "-r", response); code != 0 {
+					return fmt.Errorf("inquiry respond: %s", out)
+				}
+				return nil
+			}
+		}
+		return fmt.Errorf("nobody asks %q: %s", question, out)
+	}))
 }
 
 func (p *play) fault(m []string) {

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"path/filepath"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -18,7 +18,7 @@ import (
 
 // slackStage is a fake Slack and the program in it. With callbacks Slack calls
 // the program instead of using Socket Mode.
-func slackStage(t *testing.T, callbacks bool, extra string) *stage {
+func slackStage(t *testing.T, callbacks bool) *stage {
 	t.Helper()
 	s := fake.Start(fake.Options{
 		AckDeadline: time.Second,
@@ -29,11 +29,10 @@ func slackStage(t *testing.T, callbacks bool, extra string) *stage {
 	if callbacks {
 		way = "signing_secret: " + s.SigningSecret
 	}
-	p := install(t, fmt.Sprintf("%schat:\n  slack:\n    bot_token: %s\n    %s\n    api_url: %s\n", extra, s.BotToken, way, s.APIURL()))
+	p := install(t, fmt.Sprintf("chat:\n  slack:\n    bot_token: %s\n    %s\n    api_url: %s\n", s.BotToken, way, s.APIURL()))
 	if callbacks {
 		s.CallAt("http://" + p.addr + "/chat/slack/events")
 	}
-	t.Setenv("STAGE_DIR", p.dir)
 	p.start()
 	return &stage{
 		Harness: slackPeople{fake.NewHarness(s, callbacks, nil), p}, program: p, faults: s,
@@ -66,7 +65,7 @@ func slackAdapter(t *testing.T, s *fake.Server) adapters.Adapter {
 func TestSlack(t *testing.T) {
 	for name, callbacks := range map[string]bool{"socket": false, "http": true} {
 		t.Run(name, func(t *testing.T) {
-			st := slackStage(t, callbacks, "")
+			st := slackStage(t, callbacks)
 			defer st.Close()
 			p := &play{T: t, stage: st}
 			for i, step := range []string{
@@ -90,6 +89,9 @@ func TestSlack(t *testing.T) {
 				p.at = fmt.Sprint("step ", i+1, ": ", step)
 				p.step(step)
 			}
+			if out, code := st.program.run("", "doctor"); !strings.Contains(out, "the bot is @petrel in Fake") || !strings.Contains(out, "auth.test took") || !callbacks && code != 0 {
+				t.Errorf("petrel doctor: exit code %d\n%s", code, out)
+			}
 			for _, ack := range st.faults.(*fake.Server).Acks() {
 				if !ack.Acked {
 					t.Errorf("a delivery was not acknowledged in time: %+v", ack)
@@ -97,17 +99,6 @@ func TestSlack(t *testing.T) {
 			}
 		})
 	}
-}
-
-// The scenarios of all platforms, over Socket Mode.
-func TestSlackScenarios(t *testing.T) {
-	playAll(t, func(t *testing.T) *stage {
-		pack, err := filepath.Abs("scenarios")
-		if err != nil {
-			t.Fatal(err)
-		}
-		return slackStage(t, false, "packs: ["+pack+"]\n")
-	})
 }
 
 // A token that Slack does not take is told in one line, and by /readyz; the rest
@@ -126,9 +117,21 @@ func TestSlackRevoked(t *testing.T) {
 		if log := p.log.String(); !strings.Contains(log, "token_revoked") || !strings.Contains(log, "install the app again") {
 			return fmt.Errorf("the log does not say so")
 		}
+		resp, err := http.Get("http://" + p.addr + "/readyz")
+		if err != nil {
+			return err
+		}
+		defer resp.Body.Close()
+		body, err := io.ReadAll(resp.Body)
+		if err != nil || resp.StatusCode != http.StatusServiceUnavailable || !strings.Contains(string(body), "slack is not connected") {
+			return fmt.Errorf("/readyz answers %s: %s, %v", resp.Status, body, err)
+		}
 		return nil
 	}); err != nil {
 		t.Error(err)
+	}
+	if out, code := p.run("", "doctor"); code == 0 || !strings.Contains(out, "token_revoked") {
+		t.Errorf("petrel doctor: exit code %d\n%s", code, out)
 	}
 }
 

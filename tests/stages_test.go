@@ -40,7 +40,7 @@ func TestScenarios(t *testing.T) {
 // goes into the file "done" of the installation.
 func rehearse(t *testing.T) *petrel {
 	t.Helper()
-	p := install(t, "packs: [packs]\n")
+	p := install(t, "packs: [packs]\npeople:\n  bob: {groups: [ops]}\n")
 	pack := os.DirFS(filepath.Join("scenarios", "pack"))
 	if err := fs.WalkDir(pack, ".", func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {

@@ -46,14 +46,17 @@ type Adapter struct {
 	self user   // the bot itself, once known
 	app  string // ID of its application, once known
 
-	pending  *recent[*answering] // interactions by ID, until and after they are acknowledged
-	forms    *recent[openForm]   // forms by ID and person
-	again    *recent[openForm]   // forms to open again, by the ID in the button
-	texts    *recent[string]     // what was said, by message: names of threads
-	inThread *recent[string]     // thread of a message that is in one
-	latest   *recent[string]     // last message heard of, by channel
-	caught   *recent[bool]       // messages that were fetched because they were missed
-	noThread *recent[time.Time]  // when threads were refused, by channel
+	pending   *recent[*answering] // interactions by ID, until and after they are acknowledged
+	filled    *recent[string]     // keys of first answers, by interaction
+	forms     *recent[openForm]   // forms by ID and person
+	again     *recent[openForm]   // forms to open again, by the ID in the button
+	questions *recent[string]     // what is asked before a press counts, by Button.ID
+	sure      *recent[pressed]    // presses whose question is open, by the ID in its button
+	texts     *recent[string]     // what was said, by message: names of threads
+	inThread  *recent[string]     // thread of a message that is in one
+	latest    *recent[string]     // last message heard of, by channel
+	caught    *recent[bool]       // messages that were fetched because they were missed
+	noThread  *recent[time.Time]  // when threads were refused, by channel
 }
 
 var (
@@ -90,7 +93,8 @@ func New(o Options) (*Adapter, error) {
 	a := &Adapter{
 		name: name, guild: o.Guild, content: o.MessageContent, log: log,
 		places: newPlaces(), lanes: &lanes{queues: map[string][]func(){}}, sync: newCommandSync(),
-		pending: newRecent[*answering](memory), forms: newRecent[openForm](memory / 4), again: newRecent[openForm](memory / 4),
+		pending: newRecent[*answering](memory / 8), filled: newRecent[string](memory), forms: newRecent[openForm](memory / 4), again: newRecent[openForm](memory / 4),
+		questions: newRecent[string](memory / 4), sure: newRecent[pressed](memory / 4),
 		texts: newRecent[string](memory), inThread: newRecent[string](memory), latest: newRecent[string](memory / 8),
 		caught: newRecent[bool](memory), noThread: newRecent[time.Time](memory / 4),
 	}

@@ -128,7 +128,9 @@ const (
 	codeTokenRanOut        = 50027
 	codeInvalidBody        = 50035
 	codeArchived           = 50083
+	codeNoHistory          = 160002
 	codeThreadExists       = 160004
+	codeLocked             = 160005
 )
 
 func (e *refusal) Error() string {

@@ -99,7 +99,7 @@ func (a *Adapter) keepCommands(ctx context.Context) {
 		}
 		again = nil
 		if !a.Health().Connected {
-			continue // READY wakes us
+			continue // READY and RESUMED wake us
 		}
 		err := a.syncCommands(ctx)
 		var retry *adapters.RetryError

@@ -336,7 +336,7 @@ func TestResume(t *testing.T) {
 
 // A handler that takes long holds up neither heartbeats nor other channels.
 func TestSlowHandler(t *testing.T) {
-	d := sit(t, fake.Options{Heartbeat: 100 * time.Millisecond}, nil).connected()
+	d := sit(t, fake.Options{Heartbeat: 500 * time.Millisecond}, nil).connected()
 	hold := make(chan struct{})
 	d.mu.Lock()
 	d.slow = map[string]chan struct{}{"!wait": hold}
@@ -349,7 +349,7 @@ func TestSlowHandler(t *testing.T) {
 		t.Errorf("first heard: %q", e.Text)
 	}
 	before := d.a.Health().LastFrame
-	for range 5 {
+	for range 3 {
 		d.until("a heartbeat is acknowledged", func() bool { return d.a.Health().LastFrame.After(before) })
 		before = d.a.Health().LastFrame
 	}

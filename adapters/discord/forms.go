@@ -96,6 +96,9 @@ func modal(form adapters.Form, typed map[string]string) map[string]any {
 // shownInputs are the inputs that there is room for: those that must be filled in
 // come before those that need not. The others keep what is filled in already.
 func shownInputs(form adapters.Form) []adapters.Input {
+	if len(form.Inputs) == 0 { // Discord has no form without an input
+		return []adapters.Input{{Name: "_", Label: "Anything to add?", Kind: adapters.TextInput}}
+	}
 	shown := slices.Clone(form.Inputs)
 	for i := len(shown) - 1; i >= 0 && len(shown) > formInputs; i-- {
 		if !shown[i].Required {

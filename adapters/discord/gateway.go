@@ -63,18 +63,18 @@ func (e *fatalError) Error() string { return e.text }
 // run connects until ctx ends (nil) or Discord refuses for good. dispatch takes
 // events in their order and must not block.
 func (g *gateway) run(ctx context.Context, dispatch func(kind string, data []byte)) error {
-	defer g.down("stopped")
 	pause := firstPause
 	for {
 		wasUp, err := g.connect(ctx, dispatch)
 		if ctx.Err() != nil {
+			g.down("stopped")
 			return nil
 		}
+		g.down(err.Error())
 		var fatal *fatalError
 		if errors.As(err, &fatal) {
 			return fatal
 		}
-		g.down(err.Error())
 		wait := jitter(pause)
 		pause = min(2*pause, lastPause)
 		if wasUp {
@@ -91,6 +91,7 @@ func (g *gateway) run(ctx context.Context, dispatch func(kind string, data []byt
 		g.log.Warn("not connected to Discord", "error", err, "again_in", wait, "resume", g.session != "")
 		select {
 		case <-ctx.Done():
+			g.down("stopped")
 			return nil
 		case <-time.After(wait):
 		}
@@ -103,13 +104,14 @@ func jitter(d time.Duration) time.Duration { return d/2 + rand.N(d/2+1) }
 // connect lives through one socket. wasUp: events could be received over it.
 func (g *gateway) connect(ctx context.Context, dispatch func(kind string, data []byte)) (wasUp bool, err error) {
 	address := g.resume
+	if address == "" {
+		address = g.url
+	}
 	if g.session == "" || address == "" {
-		if address = g.url; g.session == "" || address == "" {
-			if err := g.budget(ctx); err != nil {
-				return false, err
-			}
-			address = g.url
+		if err := g.budget(ctx); err != nil {
+			return false, err
 		}
+		address = g.url
 	}
 	s := &socket{g: g, dispatch: dispatch}
 	err = s.run(ctx, address)

@@ -26,6 +26,8 @@ func (a *Adapter) dispatch(ctx context.Context, h adapters.Handler, kind string,
 			a.sync.wake()
 			a.catchUp(ctx, h)
 		}
+	case "RESUMED":
+		a.sync.wake()
 	case "GUILD_CREATE":
 		var g guild
 		if a.read(kind, data, &g) && !g.Unavailable {

@@ -45,6 +45,10 @@ func (a *Adapter) interactionCreated(ctx context.Context, h adapters.Handler, i 
 		a.pending.put(i.ID, p)
 	}
 	a.places.meet(i.person())
+	if c := i.Channel; c.ID == i.ChannelID && c.Name != "" && i.GuildID != "" && (!c.thread() || c.ParentID != "") {
+		c.GuildID = i.GuildID
+		a.places.learn(c) // no look-up has to come before the acknowledgement
+	}
 	a.lanes.put("late/"+i.ID, func() {
 		select {
 		case <-p.done:
@@ -59,7 +63,7 @@ func (a *Adapter) interactionCreated(ctx context.Context, h adapters.Handler, i 
 // takeInteraction hands an interaction to the handler and acknowledges it as the
 // handler wants.
 func (a *Adapter) takeInteraction(ctx context.Context, h adapters.Handler, p *answering) {
-	if a.reopen(ctx, p) {
+	if a.reopen(ctx, p) || a.confirm(ctx, p) {
 		return
 	}
 	e, problems := a.event(ctx, p.i)
@@ -91,7 +95,8 @@ func (p *answering) settle(ctx context.Context, e adapters.Event, answer adapter
 		p.answer(ctx, private(answer.Note), answer.Note)
 	case answer.Disposition == adapters.Duplicate:
 		// Another process has it and acknowledges it, as a private one perhaps.
-		// Should it have died, the clock does.
+		// Should it have died, the clock does. Answers do not wait for that.
+		p.a.pending.drop(p.i.ID)
 	case answer.Disposition == adapters.Ignored && ownReply(p.i):
 		p.answer(ctx, private("Done."), "Done.")
 	default:

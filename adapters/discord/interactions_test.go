@@ -1,6 +1,7 @@
 package discord_test
 
 import (
+	"context"
 	"errors"
 	"maps"
 	"strings"
@@ -65,6 +66,53 @@ func TestAnswersToCommand(t *testing.T) {
 		if n := d.count("#ops", text); n != 1 {
 			t.Errorf("%q is there %d times", text, n)
 		}
+	}
+}
+
+// Of two processes that both hear a command, the one that stored it acknowledges
+// it; what is private stays so.
+func TestTwoProcesses(t *testing.T) {
+	d := sit(t, fake.Options{}, nil).connected()
+	d.a.SetCommands(petrel())
+	second, err := discord.New(discord.Options{Token: d.s.Token(), APIURL: d.s.URL()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	run, stop := context.WithCancel(context.Background())
+	ran := make(chan error, 1)
+	go func() { ran <- second.Run(run, d) }()
+	defer func() { stop(); <-ran }()
+	if err := d.s.AwaitOnline(d.ctx, 2); err != nil {
+		t.Fatal(err)
+	}
+	d.answers(func(adapters.Event) (adapters.Answer, error) {
+		return adapters.Answer{Disposition: adapters.Accepted, Private: true}, nil
+	})
+	for i := range 10 {
+		d.call("#ops", "run date")
+		e := d.hear(i + 1)
+		d.post(adapters.Message{To: adapters.Target{Channel: e.Channel.ID, Reply: e.Reply, Private: e.User.ID}, Key: e.DeliveryID, Blocks: paragraph("a secret")})
+	}
+	if n := len(d.s.Person("bob").Sees("#ops")); n != 0 {
+		t.Errorf("bob sees %d messages", n)
+	}
+	if n := d.count("#ops", "a secret"); n != 10 {
+		t.Errorf("ann sees %d of 10 answers", n)
+	}
+	if n := len(d.s.Acks()); n != 10 {
+		t.Errorf("%d acknowledgements", n)
+	}
+}
+
+// Files of the first answer are there once, although it is filled in twice.
+func TestFilesOfAnswer(t *testing.T) {
+	d, to := called(t, false)
+	m := adapters.Message{To: to, Key: "f", Blocks: paragraph("with a file"), Files: []adapters.File{{Name: "out.txt", Content: []byte("all of it")}}}
+	d.s.LoseReplies(1)
+	d.post(m)
+	d.post(m)
+	if s := d.seesText("bob", "#ops", "with a file"); len(s.Attachments) != 1 || s.Files["out.txt"] != "all of it" {
+		t.Errorf("%d attachments: %v", len(s.Attachments), s.Files)
 	}
 }
 
@@ -247,6 +295,34 @@ func TestAnswersToPress(t *testing.T) {
 	d.seesText("bob", "#ops", "the question")
 	if m := d.seesText("ann", "#ops", "only ann"); m.OnlyFor == "" {
 		t.Error("everybody sees it")
+	}
+}
+
+// A button that wants a question is asked about privately; the press counts, once,
+// when that is answered.
+func TestConfirm(t *testing.T) {
+	d := sit(t, fake.Options{}, nil).connected()
+	ref := d.post(adapters.Message{To: adapters.Target{Channel: "#ops"}, Key: "b", Blocks: paragraph("the database"), Buttons: []adapters.Button{{ID: "drop:1", Label: "Drop it", Confirm: "Really drop *everything*?"}}})
+	ann := d.s.Person("ann")
+	if err := ann.Press(d.ctx, ref.Message, "Drop it"); err != nil {
+		t.Fatal(err)
+	}
+	m := d.seesText("ann", "#ops", "Really drop everything?")
+	if m.OnlyFor == "" {
+		t.Error("everybody is asked")
+	}
+	for range 2 {
+		if err := ann.Press(d.ctx, m.ID, "Yes"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if e := d.hear(1); e.Button != "drop:1" || e.Message != ref.Message {
+		t.Errorf("pressed was %q under %s", e.Button, e.Message)
+	}
+	d.seesText("ann", "#ops", "answered already")
+	d.say("ann", "!afterwards")
+	if e := d.hear(2); e.Text != "!afterwards" {
+		t.Errorf("the press counted twice: %+v", e)
 	}
 }
 

@@ -20,6 +20,7 @@ const soon = time.Second
 // message of two sends. A private answer that is not the first has neither, so
 // when its outcome is lost that is ErrOutcomeUnknown.
 func (a *Adapter) Send(ctx context.Context, m adapters.Message) (adapters.Ref, error) {
+	a.rememberQuestions(m)
 	h, given := parseHandle(m.To.Reply)
 	if given && h.alive() {
 		ref, err := a.byToken(ctx, h, m)
@@ -75,7 +76,7 @@ func (a *Adapter) answer(ctx context.Context, h handle, m adapters.Message, secr
 	hidden := first.Flags&flagEphemeral != 0
 	waiting := first.Flags&flagLoading != 0
 	switch {
-	case hidden == secret && (waiting || m.Key != "" && len(first.Embeds) > 0 && first.Embeds[0].URL == keyAddress(m.Key)):
+	case hidden == secret && (waiting || m.Key != "" && a.filledBy(h, first) == keyAddress(m.Key)):
 		return a.fillIn(ctx, h, m)
 	case secret && !hidden && waiting:
 		// It was announced to everybody: that is taken back.
@@ -101,8 +102,21 @@ func (a *Adapter) answer(ctx context.Context, h handle, m adapters.Message, secr
 	return ref, err
 }
 
+// filledBy is the mark of the key that filled in the announced reply: as it is
+// on the message, else as it is remembered here.
+func (a *Adapter) filledBy(h handle, first message) string {
+	if len(first.Embeds) > 0 && first.Embeds[0].URL != "" {
+		return first.Embeds[0].URL
+	}
+	mark, _ := a.filled.get(h.interaction)
+	return mark
+}
+
 // fillIn writes the first answer into the announced reply.
 func (a *Adapter) fillIn(ctx context.Context, h handle, m adapters.Message) (adapters.Ref, error) {
+	if m.Key != "" {
+		a.filled.put(h.interaction, keyAddress(m.Key))
+	}
 	var made message
 	err := a.write(ctx, "PATCH", h.hook()+"/messages/@original", m, nil, &made)
 	if tokenDead(err) {
@@ -187,7 +201,7 @@ func (a *Adapter) post(ctx context.Context, m adapters.Message) (adapters.Ref, e
 		}
 	}
 	ref, err := a.create(ctx, id, under, m)
-	if m.To.Thread != "" && under == "" && refusedWith(err, codeArchived, codeUnknownChannel) {
+	if m.To.Thread != "" && under == "" && refusedWith(err, codeArchived, codeLocked, codeUnknownChannel) {
 		// The thread is locked or gone: the answer goes where everybody can find it.
 		a.log.Info("a thread takes no messages; answering in its channel", "thread", id, "error", err)
 		a.places.forget(id)
@@ -209,6 +223,10 @@ func (a *Adapter) create(ctx context.Context, id, under string, m adapters.Messa
 	}
 	var made message
 	err := a.write(ctx, "POST", "channels/"+id+"/messages", m, more, &made)
+	if under != "" && refusedWith(err, codeNoHistory) {
+		delete(more, "message_reference") // replies need the permission to read what was said
+		err = a.write(ctx, "POST", "channels/"+id+"/messages", m, more, &made)
+	}
 	var lost *lostError
 	if m.Key == "" && errors.As(err, &lost) {
 		return adapters.Ref{}, fmt.Errorf("%w: %w", adapters.ErrOutcomeUnknown, lost)
@@ -219,30 +237,47 @@ func (a *Adapter) create(ctx context.Context, id, under string, m adapters.Messa
 	return adapters.Ref{Channel: made.ChannelID, Message: made.ID}, nil
 }
 
-// write renders a message and sends it. Extras that Discord refuses are left
-// out: an answer without them is better than none.
+// write renders a message and sends it. What Discord does not let through is left
+// out, for an answer without it is better than none: extras that it refuses, and
+// embeds and files where the bot may not send them.
 func (a *Adapter) write(ctx context.Context, method, path string, m adapters.Message, more map[string]any, made *message) error {
-	for {
-		r := render(m)
-		for k, v := range more {
-			if old, ok := r.payload[k].(float64); ok && k == "flags" {
-				v = int(old) | v.(int)
-			}
-			r.payload[k] = v
-		}
-		err := a.api.do(ctx, method, path, r.payload, r.files, made)
-		if len(m.Extra["discord"]) == 0 || refusedStatus(err) != 400 {
-			return err
-		}
+	err := a.deliver(ctx, method, path, render(m), more, made)
+	if len(m.Extra["discord"]) > 0 && refusedStatus(err) == 400 {
 		a.log.Warn("Discord refuses extra.discord; sending without it", "key", m.Key, "error", err)
 		m.Extra = nil
+		err = a.deliver(ctx, method, path, render(m), more, made)
 	}
+	if refusedWith(err, codeMissingPermission) && method == "POST" {
+		a.log.Warn("the bot may not embed or attach here; sending text alone", "key", m.Key, "error", err)
+		return a.deliver(ctx, method, path, renderBare(m), more, made)
+	}
+	return err
+}
+
+func (a *Adapter) deliver(ctx context.Context, method, path string, r rendered, more map[string]any, made *message) error {
+	for k, v := range more {
+		if old, ok := r.payload[k].(float64); ok && k == "flags" {
+			v = int(old) | v.(int)
+		}
+		r.payload[k] = v
+	}
+	if method == "PATCH" && len(r.files) > 0 {
+		// These are all the files that the message has, also when it is filled in
+		// for the second time.
+		list := make([]any, len(r.files))
+		for i, f := range r.files {
+			list[i] = map[string]any{"id": i, "filename": f.Name}
+		}
+		r.payload["attachments"] = list
+	}
+	return a.api.do(ctx, method, path, r.payload, r.files, made)
 }
 
 // Update implements adapters.Adapter. A private answer can be changed for 15
 // minutes; afterwards nothing happens.
 func (a *Adapter) Update(ctx context.Context, ref adapters.Ref, m adapters.Message) error {
 	m.Files = nil
+	a.rememberQuestions(m)
 	h, given := parseHandle(m.To.Reply)
 	byToken := h.hook() + "/messages/" + ref.Message
 	if m.To.Private != "" && given && m.To.Private == h.user {

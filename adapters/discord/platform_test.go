@@ -193,7 +193,7 @@ func TestExamine(t *testing.T) {
 	if got := checks(d.a, d); got["sessions"] != adapters.Warning {
 		t.Errorf("few sessions: %v", got)
 	}
-	d.s.SetPermissions("1024")
+	d.s.Forbid(^uint64(fake.MayView))
 	if got := checks(d.a, d); got["server Test Guild"] != adapters.Warning {
 		t.Errorf("few permissions: %v", got)
 	}
@@ -238,6 +238,24 @@ func TestNoDirectMessages(t *testing.T) {
 	if len(m.Pings) != 1 || m.Pings[0] != "ann" || d.count("#ops", "the secret") > 0 {
 		t.Errorf("it calls %q: %s", m.Pings, m.Text)
 	}
+}
+
+// Where the bot may not embed, attach or read the history, the words get through.
+func TestFewPermissions(t *testing.T) {
+	d := sit(t, fake.Options{}, nil).connected()
+	d.s.ForbidThreads(true)
+	d.s.Forbid(fake.MayEmbed | fake.MayAttach | fake.MayHistory)
+	root := d.say("ann", "!run date")
+	m := adapters.Message{To: adapters.Target{Channel: "#ops", Thread: root}, Key: "f", State: adapters.StateSucceeded, Mention: d.s.Person("ann").ID()}
+	m.Blocks = []adapters.Block{{Kind: adapters.Paragraph, Text: "here it is"}, {Kind: adapters.Preformatted, Text: strings.Repeat("a line\n", 1000)}}
+	m.Files = []adapters.File{{Name: "x.txt", Content: []byte("x")}}
+	d.post(m)
+	seen := d.seesText("bob", "#ops", "here it is")
+	if !strings.Contains(seen.Text, "files are left out") || len(seen.Pings) != 1 {
+		t.Errorf("seen is %q, calling %q", seen.Text, seen.Pings)
+	}
+	d.post(adapters.Message{To: adapters.Target{Channel: "#ops"}, Key: "e"})
+	d.seesText("bob", "#ops", "(empty)")
 }
 
 // What Discord says of its limits is kept to: nothing is sent only to be refused.

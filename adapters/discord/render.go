@@ -53,22 +53,20 @@ func render(m adapters.Message) rendered {
 	h, given := parseHandle(m.To.Reply)
 	marked := given && h.own && m.Key != ""
 	text, whole := fit(m.Blocks, embedText)
-	files, dropped := attachments(m.Files)
+	files, notes := attachments(m.Files)
 	if !whole {
 		files = append(files, &discordgo.File{Name: "message.txt", ContentType: "text/plain; charset=utf-8", Reader: strings.NewReader(wholeText(m.Blocks))})
 	}
-	rows, notes := components(m)
-	for _, n := range append(dropped, notes...) {
-		text = short(text, embedText-utf8.RuneCountInString(n)-2) + "\n" + n
-	}
-	mention := ""
-	if m.Mention != "" {
-		mention = "<@" + m.Mention + ">"
+	rows, crowded := components(m)
+	text = withNotes(text, append(notes, crowded...), embedText)
+	mention := mentionOf(m)
+	if text == "" && (marked || mention == "" && len(files)+len(rows) == 0) {
+		text = "(empty)" // Discord takes no message without anything in it
 	}
 	payload := map[string]any{"content": mention, "embeds": []any{}, "components": rows, "allowed_mentions": mentions(m.Mention)}
 	together := strings.TrimSpace(mention + " " + text)
 	switch color := colorOf(m); {
-	case strings.TrimSpace(text) == "" && !marked:
+	case text == "":
 	case color < 0 && !marked && utf8.RuneCountInString(together) <= contentText:
 		payload["content"] = together
 	default:
@@ -85,6 +83,42 @@ func render(m adapters.Message) rendered {
 		}
 	}
 	return rendered{payload: payload, files: files}
+}
+
+// renderBare makes a message of text and buttons alone, for channels in which the
+// bot may neither embed nor attach anything.
+func renderBare(m adapters.Message) rendered {
+	mention := mentionOf(m)
+	room := contentText - utf8.RuneCountInString(mention) - 1
+	text, _ := fit(m.Blocks, room)
+	var notes []string
+	if len(m.Files) > 0 {
+		notes = append(notes, fmt.Sprintf("%d files are left out: I may not attach files here.", len(m.Files)))
+	}
+	rows, crowded := components(m)
+	text = withNotes(text, append(notes, crowded...), room)
+	if text == "" {
+		text = "(empty)"
+	}
+	return rendered{payload: map[string]any{
+		"content": strings.TrimSpace(mention + " " + text), "embeds": []any{}, "components": rows, "allowed_mentions": mentions(m.Mention),
+	}}
+}
+
+// withNotes puts lines about what is not shown below a text.
+func withNotes(text string, notes []string, limit int) string {
+	text = strings.TrimSpace(text)
+	for _, n := range notes {
+		text = strings.TrimSpace(short(text, limit-utf8.RuneCountInString(n)-1) + "\n" + n)
+	}
+	return text
+}
+
+func mentionOf(m adapters.Message) string {
+	if m.Mention == "" {
+		return ""
+	}
+	return "<@" + m.Mention + ">"
 }
 
 // mentions allows exactly one person to be notified, or nobody.
@@ -276,7 +310,7 @@ func button(b adapters.Button) any {
 	case "danger":
 		style = 4
 	}
-	return map[string]any{"type": 2, "style": style, "label": labelText(b.Label, b.ID, buttonLabel), "custom_id": b.ID}
+	return map[string]any{"type": 2, "style": style, "label": labelText(b.Label, b.ID, buttonLabel), "custom_id": pressID(b)}
 }
 
 func labelText(label, other string, limit int) string {

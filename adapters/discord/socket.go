@@ -68,6 +68,9 @@ func (s *socket) run(ctx context.Context, address string) error {
 	dialer := websocket.Dialer{HandshakeTimeout: handshakeLimit, Proxy: websocket.DefaultDialer.Proxy}
 	conn, _, err := dialer.DialContext(ctx, address, nil)
 	if err != nil {
+		if s.g.resume == "" {
+			s.g.url = "" // it may have moved: ask
+		}
 		s.g.resume = "" // the next time at the front door
 		return fmt.Errorf("connect to the gateway: %w", err)
 	}

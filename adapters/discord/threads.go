@@ -52,7 +52,7 @@ func (a *Adapter) thread(ctx context.Context, in string, m adapters.Message) (id
 		if c, err := a.channelByID(ctx, want); err == nil && c.thread() && c.ParentID == in {
 			return want, "", nil
 		}
-		return in, "", nil
+		return in, want, nil
 	}
 	return "", "", again(ctx, err)
 }

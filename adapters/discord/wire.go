@@ -90,6 +90,7 @@ type interaction struct {
 	Token         string   `json:"token"`
 	GuildID       string   `json:"guild_id"`
 	ChannelID     string   `json:"channel_id"`
+	Channel       channel  `json:"channel"` // parts of it
 	Member        *member  `json:"member"`
 	User          *user    `json:"user"`
 	Message       *message `json:"message"`

@@ -69,16 +69,24 @@ func (a *Adapter) render(ctx context.Context, m adapters.Message, l limits, edit
 	}
 	body := a.fit(&r, m, l, len([]rune(lead)), edit)
 	attachments := []any{}
+	last := map[string]any{} // where the buttons go
 	switch given, own := extra["attachments"].([]any); {
 	case own: // as StackStorm has it: they are the message
 		attachments, body = given, ""
 	case len(extra) > 0 || colour(m.Color) != "":
-		text := map[string]any{"text": body, "fallback": markup.Shorten(markup.OneLine(plain(m.Blocks)), 200), "color": colour(m.Color)}
-		maps.Copy(text, extra)
-		attachments, body = []any{text}, ""
+		last = map[string]any{"text": body, "fallback": markup.Shorten(unping(markup.OneLine(plain(m.Blocks))), 200), "color": colour(m.Color)}
+		maps.Copy(last, extra)
+		attachments, body = []any{last}, ""
 	}
 	if actions := a.actions(m); len(actions) > 0 {
-		attachments = append(attachments, &model.SlackAttachment{Actions: actions})
+		if len(last) == 0 {
+			attachments = append(attachments, last)
+		}
+		all, _ := last["actions"].([]any) // of the author
+		for _, act := range actions {
+			all = append(all, act)
+		}
+		last["actions"] = all
 	}
 	if len(attachments) > 0 || edit {
 		r.props[model.PostPropsAttachments] = attachments

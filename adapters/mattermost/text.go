@@ -141,26 +141,55 @@ func cut(s string, limit int, note string) (short string, whole bool) {
 	if utf8.RuneCountInString(s) <= limit {
 		return s, true
 	}
-	const fence = "```\n"
 	side := (limit - utf8.RuneCountInString(note) - 2*len(fence) - 2) / 2
-	if side < 40 {
-		return markup.Shorten(s, limit), false
-	}
-	head := markup.Split(s, side)[0]
-	runes := []rune(s)
-	at := len(runes) - side
-	for i := at; i < len(runes) && i < at+side/2; i++ {
-		if runes[i-1] == '\n' {
-			at = i
-			break
+	for ; side >= 40; side -= side / 4 {
+		// Breaking up mentions may have made it longer.
+		if short = headAndTail(s, side, note); utf8.RuneCountInString(short) <= limit {
+			return short, false
 		}
 	}
-	for at < len(runes) && at > 0 && (runes[at] == '`' || runes[at-1] == '\\') {
+	return markup.Shorten(unping(s), limit), false
+}
+
+const fence = "```\n"
+
+// headAndTail keeps about side characters of each end. A cut may go through a
+// line of code, in which an @ was left as it is, so the lines that were cut can
+// call nobody either.
+func headAndTail(s string, side int, note string) string {
+	head := markup.Split(firstRunes(s, 2*side), side)[0]
+	line := strings.LastIndexByte(head, '\n') + 1
+	head = head[:line] + unping(head[line:])
+	at := len(s)
+	for range side {
+		_, size := utf8.DecodeLastRuneInString(s[:at])
+		at -= size
+	}
+	half := len(s) - (len(s)-at)/2
+	if i := strings.IndexByte(s[at-1:half], '\n'); i >= 0 {
+		at += i // behind the end of a line
+	}
+	for at < len(s) && (s[at] == '`' || s[at-1] == '\\') {
 		at++ // never within the marks of a fence
 	}
-	tail := string(runes[at:])
-	if strings.Count(string(runes[:at]), "```")%2 == 1 {
-		tail = fence + tail
+	tail := s[at:]
+	if strings.Count(s[:at], "```")%2 == 1 {
+		return head + "\n" + note + "\n" + fence + tail
 	}
-	return head + "\n" + note + "\n" + tail, false
+	first, rest, more := strings.Cut(tail, "\n")
+	if tail = unping(first); more {
+		tail += "\n" + rest
+	}
+	return head + "\n" + note + "\n" + tail
+}
+
+// firstRunes are the first n characters of a text.
+func firstRunes(s string, n int) string {
+	for i := range s {
+		if n == 0 {
+			return s[:i]
+		}
+		n--
+	}
+	return s
 }

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptrace"
+	"net/url"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -60,9 +61,14 @@ func fatalError(what string, err error) error {
 	return fmt.Errorf("Slack refuses the %s: %w", what, explain(err))
 }
 
-// explain adds to an error of Slack what can be done about it.
+// explain adds to an error of Slack what can be done about it. Addresses are left
+// out: who knows a response_url can use it.
 func explain(err error) error {
 	var refused slack.SlackErrorResponse
+	var failed *url.Error
+	if errors.As(err, &failed) {
+		return fmt.Errorf("no answer from %s: %w", hostOf(failed.URL), failed.Err)
+	}
 	if !errors.As(err, &refused) {
 		return err
 	}
@@ -76,6 +82,14 @@ func explain(err error) error {
 		return fmt.Errorf("%w: %s", err, remedy)
 	}
 	return err
+}
+
+func hostOf(address string) string {
+	u, err := url.Parse(address)
+	if err != nil || u.Host == "" {
+		return "Slack"
+	}
+	return u.Host
 }
 
 // call is one call of the Web API under observation.

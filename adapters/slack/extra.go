@@ -17,7 +17,7 @@ const attachmentText = 7900
 
 // edge is the colour of an attachment whose author wants none in particular.
 var edge = map[adapters.State]string{
-	adapters.StateSucceeded: "good", adapters.StateFailed: "danger", adapters.StateRefused: "warning",
+	adapters.StateSucceeded: "good", adapters.StateFailed: "danger", adapters.StateRefused: "warning", adapters.StateAsking: "warning",
 }
 
 // extra is extra.slack as an author writes it. Keys that are not named here are

@@ -1,9 +1,7 @@
 package slack
 
 import (
-	"regexp"
 	"slices"
-	"strings"
 	"unicode/utf8"
 
 	"petrel/adapters"
@@ -79,28 +77,7 @@ func shrink(b adapters.Block, limit int) adapters.Block {
 	case adapters.Preformatted:
 		b.Text, _ = markup.HeadTail(markup.Clean(b.Text), limit)
 	default:
-		b.Text = shrinkParagraph(markup.Clean(b.Text), limit)
+		b.Text, _ = markup.HeadTailMarkup(markup.Clean(b.Text), limit)
 	}
 	return b
-}
-
-var leftOut = regexp.MustCompile(`\n\[\.\.\. \d+ characters left out \.\.\.\]\n`)
-
-// shrinkParagraph shortens a text with fences in it: one that the cut goes
-// through ends before and begins again behind it.
-func shrinkParagraph(s string, limit int) string {
-	const fence = "```"
-	short, whole := markup.HeadTail(s, limit-2*len(fence)-2)
-	at := leftOut.FindStringIndex(short)
-	if whole || at == nil {
-		return short
-	}
-	head, note, tail := short[:at[0]], short[at[0]:at[1]], short[at[1]:]
-	if strings.Count(head, fence)%2 == 1 {
-		head += "\n" + fence
-	}
-	if strings.Count(s[:len(s)-len(tail)], fence)%2 == 1 {
-		tail = fence + "\n" + tail
-	}
-	return head + note + tail
 }

@@ -27,8 +27,13 @@ type rate struct {
 	burst int
 }
 
-// bucket holds the time at which it will be full again.
-type bucket struct{ full time.Time }
+// bucket holds the time at which it will be full again, and the next time at
+// which nobody was told to come back.
+type bucket struct{ full, free time.Time }
+
+// farthest is how late at most one is told to come back for the sake of others:
+// they may not come, and then it could be done earlier.
+const farthest = time.Minute
 
 func newPace(t Timing) *pace {
 	return &pace{
@@ -63,10 +68,22 @@ func (p *pace) take(key string, r rate) error {
 		b.full = now
 	}
 	if wait := b.full.Add(r.every).Sub(now) - time.Duration(r.burst)*r.every; wait > 0 {
-		return &adapters.RetryError{After: wait, Err: fmt.Errorf("Slack wants no more than one in %s here (%s)", r.every, key)}
+		return &adapters.RetryError{After: b.turn(now, wait, r.every), Err: fmt.Errorf("Slack wants no more than one in %s here (%s)", r.every, key)}
 	}
 	b.full = b.full.Add(r.every)
 	return nil
+}
+
+// turn is after how long one who must wait is to come back: each at a time of
+// their own. If thousands came back with the next drop, all but one would come in
+// vain, every second.
+func (b *bucket) turn(now time.Time, wait, every time.Duration) time.Duration {
+	turn := max(wait, b.free.Sub(now))
+	if turn > farthest {
+		return max(wait, farthest)
+	}
+	b.free = now.Add(turn + every)
+	return turn
 }
 
 // sweep forgets the buckets that are full.

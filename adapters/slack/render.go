@@ -2,6 +2,7 @@ package slack
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 	"unicode/utf8"
 
@@ -29,7 +30,7 @@ const (
 // What stands before the name of ours in an action_id.
 const (
 	buttonPrefix = "b:"
-	selectPrefix = "s:"
+	selectPrefix = "s" // and ":", or "2:" for its second list
 )
 
 // emoji shows how a matter stands.
@@ -130,7 +131,7 @@ func textElement(s string, style *slack.RichTextSectionTextStyle) *slack.RichTex
 // richText renders blocks: one Slack block for each, or fewer when there would be
 // more than limit. first stands before the first text.
 func richText(first []slack.RichTextSectionElement, blocks []adapters.Block, limit int) []slack.Block {
-	w := &richWriter{section: first}
+	w := &richWriter{section: first, size: len(first)}
 	// A long text adds a block for every 3,000 characters.
 	dense := len(blocks)+textBudget/blockText+2 > limit
 	for i, b := range blocks {
@@ -351,7 +352,7 @@ func selectElements(s adapters.Select) []slack.BlockElement {
 		for _, o := range s.Options[part*maxOptions : min((part+1)*maxOptions, len(s.Options))] {
 			options = append(options, slack.NewOptionBlockObject(o.Value, label(o.Label, optionText), nil))
 		}
-		name, id := s.Label, selectPrefix+s.ID
+		name, id := s.Label, selectPrefix+":"+s.ID
 		if part > 0 {
 			name, id = fmt.Sprintf("%s (%d)", name, part+1), fmt.Sprintf("%s%d:%s", selectPrefix, part+1, s.ID)
 		}
@@ -360,11 +361,9 @@ func selectElements(s adapters.Select) []slack.BlockElement {
 	return lists
 }
 
+var ofSelect = regexp.MustCompile("^" + selectPrefix + `\d*:`)
+
 // selectID is the Select.ID in an action_id.
 func selectID(actionID string) string {
-	id, ours := strings.CutPrefix(actionID, selectPrefix)
-	if !ours {
-		return actionID
-	}
-	return id
+	return actionID[len(ofSelect.FindString(actionID)):]
 }

@@ -67,19 +67,19 @@ func (a *Adapter) hold(ctx context.Context, s *session) error {
 		old.close()
 		old = l
 		select {
-		case <-l.refresh:
-			continue // l serves on until its successor is there
+		case <-l.refresh: // l serves on until its successor is there
 		case <-l.closed:
+			a.log.Info("a connection to Slack was lost", "adapter", a.name, "cause", l.cause)
 		case <-ctx.Done():
 			return nil
 		}
+		// One that did not live long is not replaced in haste.
 		pause := rand.N(100 * time.Millisecond)
-		if l.greeted {
+		if time.Since(l.born) > a.timing.BackoffMax {
 			wait.reset()
 		} else {
 			pause = wait.next(nil)
 		}
-		a.log.Info("a connection to Slack was lost", "adapter", a.name, "cause", l.cause, "again_in", pause)
 		sleep(ctx, pause)
 	}
 	return nil
@@ -88,8 +88,9 @@ func (a *Adapter) hold(ctx context.Context, s *session) error {
 // link is one connection.
 type link struct {
 	ws      *websocket.Conn
+	born    time.Time
 	refresh chan struct{} // closed when Slack is about to close it
-	closed  chan struct{} // closed when it is over; greeted and cause are final then
+	closed  chan struct{} // closed when it is over; cause is final then
 	greeted bool
 	cause   error
 
@@ -114,7 +115,7 @@ func (a *Adapter) dial(ctx context.Context) (*link, error) {
 		return nil, fmt.Errorf("connect to Socket Mode: %w", err)
 	}
 	ws.SetReadLimit(frameLimit)
-	return &link{ws: ws, refresh: make(chan struct{}), closed: make(chan struct{})}, nil
+	return &link{ws: ws, born: time.Now(), refresh: make(chan struct{}), closed: make(chan struct{})}, nil
 }
 
 // close ends a link, which may be nil.

@@ -262,17 +262,17 @@ func (c *Chat) standing(e *engine.Execution) string {
 // underWay says for how long an execution has been worked on, once that is
 // worth a word.
 func (c *Chat) underWay(e *engine.Execution) string {
-	for_ := c.now().Sub(e.StartTimestamp)
-	waiting := e.Status != engine.Running
+	age := c.now().Sub(e.StartTimestamp)
+	late := c.patience > 0 && age >= c.patience
 	switch {
-	case for_ < 5*time.Second:
-		return "Working on it"
-	case waiting:
-		return "Waiting for a free worker, " + took(for_) + " so far"
-	case for_ < c.patience:
-		return "Working on it, " + took(for_) + " so far"
+	case late && e.Status == engine.Running:
+		return "Still running after " + took(age)
+	case late || age >= 5*time.Second && e.Status != engine.Running:
+		return "Waiting for a free worker, " + took(age) + " so far"
+	case age >= 5*time.Second:
+		return "Working on it, " + took(age) + " so far"
 	default:
-		return "Still running after " + took(for_)
+		return "Working on it"
 	}
 }
 

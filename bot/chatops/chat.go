@@ -84,7 +84,7 @@ func (c *Chat) Bind(s *pipeline.Service) { c.service = s }
 
 // Responders returns what answers the chat's own trigger types.
 func (c *Chat) Responders() map[string]pipeline.Responder {
-	return map[string]pipeline.Responder{engine.TriggerChatCommand: c.respond}
+	return map[string]pipeline.Responder{engine.TriggerChatCommand: c.respond, engine.TriggerNotify: c.notified}
 }
 
 // command is the payload of core.chat.command and, without the fields about the

@@ -107,6 +107,8 @@ func (c *Chat) allVerbs() map[string]verb {
 		buttonAgain:   {may: c.mayTouch, act: c.actAgain},
 		buttonDetails: {may: c.mayTouch, act: c.actDetails},
 		verbRun:       {may: c.mayRun, act: c.actRun, hear: c.hearChoice},
+		verbSay:       {may: c.mayTakeUp, act: c.actSay},
+		verbForm:      {may: c.mayTakeUp, act: c.actForm},
 		verbFill:      {may: c.mayFill, act: c.actFill, hear: c.hearValue},
 		verbRespond:   {may: c.mayRespond, act: c.actRespond},
 	}

@@ -32,7 +32,7 @@ func (*PostMessage) Spec() engine.Runner {
 // Run implements runners.Runner. The channel may carry the name of the adapter
 // ("terminal:#ops"); else the chat that the execution came from is meant, else
 // the first adapter.
-func (r *PostMessage) Run(_ context.Context, job runners.Job) (runners.Outcome, error) {
+func (r *PostMessage) Run(ctx context.Context, job runners.Job) (runners.Outcome, error) {
 	text, channel := argument(job.Params, "message"), argument(job.Params, "channel")
 	if strings.TrimSpace(text) == "" {
 		return runners.Failure("message is empty; there is nothing to say"), nil
@@ -45,7 +45,20 @@ func (r *PostMessage) Run(_ context.Context, job runners.Job) (runners.Outcome, 
 		return runners.Failure(err.Error()), nil
 	}
 	m := adapters.Message{To: adapters.Target{Channel: channel}, Key: job.Execution.ID, Blocks: authored(text)}
-	user := argument(job.Params, "user")
+	d := &deed{chat: r.chat, job: job}
+	d.adapter, _ = r.chat.Adapter(adapter)
+	user, err := d.who(ctx, argument(job.Params, "user"))
+	if err != nil {
+		return runners.Failure(err.Error()), nil
+	}
+	m.Color = hexColor(argument(job.Params, "color"))
+	extra, err := d.raw("extra")
+	if err == nil && len(extra) > 0 {
+		err = addExtra(&m, extra)
+	}
+	if err != nil {
+		return runners.Failure(err.Error()), nil
+	}
 	if whisper, _ := job.Params.GetString("whisper"); value.Truth(whisper) {
 		if user == "" {
 			return runners.Failure("whisper needs user: the person who shall see the message"), nil
@@ -53,6 +66,9 @@ func (r *PostMessage) Run(_ context.Context, job runners.Job) (runners.Outcome, 
 		m.To.Private = user
 	} else {
 		m.Mention = user
+	}
+	if err := r.offer(ctx, d, &m); err != nil {
+		return runners.Failure(err.Error()), nil
 	}
 	body, err := json.Marshal(post{Adapter: adapter, Message: m})
 	if err != nil {
@@ -66,6 +82,18 @@ func (r *PostMessage) Run(_ context.Context, job runners.Job) (runners.Outcome, 
 		Status: engine.Succeeded, Result: result,
 		Outbox: []runners.OutboxEntry{{Conversation: conversation(adapter, m.To), Body: body}},
 	}, nil
+}
+
+// offer adds the buttons of the message and keeps what they stand for.
+func (r *PostMessage) offer(ctx context.Context, d *deed, m *adapters.Message) error {
+	raw, err := d.raw("buttons")
+	if err != nil || len(raw) == 0 {
+		return err
+	}
+	if m.Buttons, err = r.chat.commandButtons(ctx, d, raw); err != nil {
+		return err
+	}
+	return d.record(ctx, *m)
 }
 
 // findChannel splits an adapter's name off a channel, or chooses one.
@@ -88,11 +116,4 @@ func (c *Chat) findChannel(e *engine.Execution, channel string) (adapter, name s
 		return "", "", fmt.Errorf("no chat is connected that %s could be in", channel)
 	}
 	return a.Name(), channel, nil
-}
-
-// argument returns a text parameter, "" when it is absent or null.
-func argument(params *value.Dict, name string) string {
-	v, _ := params.GetString(name)
-	text, _ := v.(string)
-	return text
 }

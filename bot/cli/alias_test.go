@@ -100,7 +100,7 @@ func TestAliasLint(t *testing.T) {
 		t.Errorf("exit code %d", code)
 	}
 	for _, want := range []string{
-		"bad.yaml:3: uncompilable: ", "gone.yaml: unknown-action: there is no action web.nothing", `ambiguous: "deploy {{ app }} to {{ env }}" and web.twin`,
+		"bad.yaml: uncompilable: ", "gone.yaml: unknown-action: there is no action web.nothing", `ambiguous: "deploy {{ app }} to {{ env }}" and web.twin`,
 		"twin.yaml: never-given: no format gives env", "odd.yaml: unknown-parameter: ", "gives colour, which web.deploy does not take",
 	} {
 		if !strings.Contains(out, want) {

@@ -43,15 +43,15 @@ func (s *Server) runners() ([]runners.Runner, error) {
 		Packs: dirs, Configs: s.cfg.ConfigsDir(),
 		Datastore: actionDatastore{s.items, s.log}, Logger: s.log,
 	})
-	return append(kinds(s.python, s.chat.PostMessage()), moreKinds(s)...), nil
+	return append(kinds(s.python, s.chat), moreKinds(s)...), nil
 }
 
-// kinds lists the runners.
-func kinds(script *python.Script, say *chatops.PostMessage) []runners.Runner {
+// kinds lists the runners. Those of a nil chat only tell what they are.
+func kinds(script *python.Script, chat *chatops.Chat) []runners.Runner {
 	return append(flow.Runners(),
 		shell.NewCommand(shell.Options{}), shell.NewScript(shell.Options{}),
 		ssh.NewCommand(ssh.Options{}), ssh.NewScript(ssh.Options{}),
-		httprunner.New(httprunner.Options{}), noop.Runner{}, ask.Runner{}, script, say,
+		httprunner.New(httprunner.Options{}), noop.Runner{}, ask.Runner{}, script, chat.PostMessage(), chat.Actions(),
 	)
 }
 

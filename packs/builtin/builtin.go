@@ -12,7 +12,7 @@ import (
 	"petrel/packs/tree"
 )
 
-//go:embed all:chatops all:core all:debug all:default all:examples all:linux all:packs
+//go:embed all:chat all:chatops all:core all:debug all:default all:examples all:linux all:packs
 var content embed.FS
 
 // FS returns the packs as a file system with a folder a pack.

@@ -20,8 +20,8 @@ import (
 
 	"petrel/aliases"
 	"petrel/engine"
-	"petrel/engine/runners/emit"
 	"petrel/engine/runners/ask"
+	"petrel/engine/runners/emit"
 	"petrel/engine/runners/flow"
 	httprunner "petrel/engine/runners/http"
 	"petrel/engine/runners/noop"
@@ -42,6 +42,7 @@ func runners() []engine.Runner {
 		ask.Runner{}.Spec(), flow.Runners()[0].Spec(), flow.Runners()[1].Spec(),
 		{Name: "chat-post-message", Enabled: true, Parameters: json.RawMessage(`{}`)}, // the conversation's
 		{Name: "pack-manager", Enabled: true, Parameters: json.RawMessage(`{}`)},      // the server's
+		{Name: "chat", Enabled: true, Parameters: json.RawMessage(`{}`)},
 	}
 }
 
@@ -108,6 +109,8 @@ func TestCommands(t *testing.T) {
 		{"greet ann in french times=2 shout=true", "examples.greet language=french name=ann shout=true times=2"},
 		{"roll 3d6", "examples.roll dice=3d6"},
 		{"roll dice", "examples.roll"},
+		{"incident web is down", "examples.incident title=web is down"},
+		{"report incident", "examples.report_incident"},
 		{"say hello all in #ops", "chatops.say channel=#ops message=hello all"},
 		{"say hello in town", ""},
 		{"pack install csv,excel", "packs.pack_install packs=csv,excel"},

@@ -194,11 +194,19 @@ func (s *Server) SetBudget(n int) {
 	s.budget = n
 }
 
-// SetPermissions says what the bot may do on the server, as Discord's number.
-func (s *Server) SetPermissions(bits string) {
+// The permissions that the fake looks at.
+const (
+	MayView    = 1 << 10
+	MayEmbed   = 1 << 14
+	MayAttach  = 1 << 15
+	MayHistory = 1 << 16
+)
+
+// Forbid takes permissions from the bot's role.
+func (s *Server) Forbid(bits uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.may = bits
+	s.may &^= bits
 }
 
 // AskToReconnect sends operation 7, InvalidateSession operation 9.

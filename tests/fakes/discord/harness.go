@@ -170,16 +170,13 @@ func (h *Harness) Drop(context.Context) error {
 // Slow implements adaptertest.Harness.
 func (h *Harness) Slow(d time.Duration) { h.Server.Slow(d) }
 
-// Call implements adaptertest.Controls. The text goes into the option "text".
+// Call implements adaptertest.Controls. The text goes into the first
+// option that takes any.
 func (h *Harness) Call(ctx context.Context, person, channel, command, text string) error {
 	if err := h.await(ctx); err != nil {
 		return err
 	}
-	options := map[string]any{}
-	if text != "" {
-		options["text"] = text
-	}
-	return h.Server.Person(person).Call(ctx, channel, command, options)
+	return h.Server.Person(person).CallText(ctx, channel, command, text)
 }
 
 // Choose implements adaptertest.Controls.

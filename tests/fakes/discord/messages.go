@@ -28,6 +28,9 @@ type draft struct {
 		MessageID string `json:"message_id"`
 		FailIfNot *bool  `json:"fail_if_not_exists"`
 	} `json:"message_reference"`
+	Attachments *[]struct {
+		ID any `json:"id"` // of one that stays, or the number of a new one
+	} `json:"attachments"`
 	Nonce        string `json:"nonce"`
 	EnforceNonce bool   `json:"enforce_nonce"`
 	Flags        int    `json:"flags"`
@@ -159,6 +162,9 @@ func (s *Server) apply(m *Message, d *draft, files map[string]string) error {
 	if d.Components != nil {
 		m.Components = *d.Components
 	}
+	if d.Attachments != nil {
+		m.keep(*d)
+	}
 	for name, content := range files {
 		if m.Files == nil {
 			m.Files = map[string]string{}
@@ -170,6 +176,21 @@ func (s *Server) apply(m *Message, d *draft, files map[string]string) error {
 		return errEmpty
 	}
 	return nil
+}
+
+// keep takes away the files that a draft does not list.
+func (m *Message) keep(d draft) {
+	files := map[string]string{}
+	var stay []Attachment
+	for _, a := range m.Attachments {
+		for _, listed := range *d.Attachments {
+			if listed.ID == a.ID {
+				stay = append(stay, a)
+				files[a.Filename] = m.Files[a.Filename]
+			}
+		}
+	}
+	m.Attachments, m.Files = stay, files
 }
 
 var (
@@ -210,8 +231,13 @@ func (s *Server) post(c *call, ch *Channel) (any, error) {
 	if err := c.into(&d); err != nil {
 		return nil, err
 	}
-	if ch.Locked {
-		return nil, errArchived
+	switch {
+	case ch.Locked:
+		return nil, errLocked
+	case ch.Type != 1 && d.Embeds != nil && len(*d.Embeds) > 0 && s.may&MayEmbed == 0, ch.Type != 1 && len(c.files) > 0 && s.may&MayAttach == 0:
+		return nil, errMissingPermission
+	case ch.Type != 1 && d.Reference != nil && s.may&MayHistory == 0:
+		return nil, errNoHistory
 	}
 	if ch.Type == 1 && s.faults.noDirect {
 		return nil, &problem{Status: 403, Code: 50007, Message: "Cannot send messages to this user"}

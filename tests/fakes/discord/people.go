@@ -117,10 +117,27 @@ func (p *Person) act(ctx context.Context, kind string, number int, in string, fr
 	}
 }
 
-// Call uses a slash command with options by name. The command must be known.
-func (p *Person) Call(ctx context.Context, channel, command string, options map[string]any) error {
-	var known Command
-	err := p.s.await(ctx, func() bool {
+// CallText uses a slash command with text in its first option that takes any.
+func (p *Person) CallText(ctx context.Context, channel, command, text string) error {
+	known, err := p.command(ctx, command)
+	if err != nil {
+		return err
+	}
+	options := map[string]any{}
+	i := slices.IndexFunc(known.Options, func(o CommandOption) bool { return o.Type == 3 })
+	switch {
+	case text == "":
+	case i < 0:
+		return fmt.Errorf("/%s takes no text", command)
+	default:
+		options[known.Options[i].Name] = text
+	}
+	return p.Call(ctx, channel, command, options)
+}
+
+// command waits until a command is known.
+func (p *Person) command(ctx context.Context, command string) (known Command, err error) {
+	err = p.s.await(ctx, func() bool {
 		for _, scope := range []string{p.s.guild, ""} {
 			i := slices.IndexFunc(p.s.commands[scope], func(c Command) bool { return c.Name == command })
 			if i >= 0 {
@@ -131,7 +148,16 @@ func (p *Person) Call(ctx context.Context, channel, command string, options map[
 		return false
 	})
 	if err != nil {
-		return fmt.Errorf("Discord knows no command /%s: %w", command, err)
+		return known, fmt.Errorf("Discord knows no command /%s: %w", command, err)
+	}
+	return known, nil
+}
+
+// Call uses a slash command with options by name. The command must be known.
+func (p *Person) Call(ctx context.Context, channel, command string, options map[string]any) error {
+	known, err := p.command(ctx, command)
+	if err != nil {
+		return err
 	}
 	var values []any
 	for _, o := range known.Options {

@@ -184,7 +184,7 @@ func (s *Server) answer(c *call) (any, error) {
 		}
 		return nil, errUnknownUser
 	case "GET users/@me/guilds":
-		return []any{map[string]any{"id": s.guild, "name": "Test Guild", "permissions": s.may}}, nil
+		return []any{map[string]any{"id": s.guild, "name": "Test Guild", "permissions": strconv.FormatUint(s.may, 10)}}, nil
 	case "POST users/@me/channels":
 		return s.openDirect(c)
 	case "GET applications/@me", "GET oauth2/applications/@me":

@@ -46,7 +46,7 @@ type Server struct {
 	commands map[string][]Command  // by scope: "" or a guild's ID
 	writes   int                   // bulk overwrites of commands
 	reads    int                   // lists of commands
-	may      string                // the bot's permissions
+	may      uint64                // the bot's permissions
 
 	sessions map[string]*session
 	readies  int // sessions begun
@@ -154,7 +154,7 @@ func Start(o Options) *Server {
 		token: o.Token, heartbeat: o.Heartbeat, granted: !o.NoContent, changed: make(chan struct{}),
 		users: map[string]*User{}, channels: map[string]*Channel{}, messages: map[string][]*Message{}, direct: map[string]string{},
 		acts: map[string]*act{}, dialogs: map[string]*dialog{}, notes: map[string][]string{}, commands: map[string][]Command{},
-		sessions: map[string]*session{}, sockets: map[*socket]bool{}, budget: 1000, may: "2251799813685247",
+		sessions: map[string]*session{}, sockets: map[*socket]bool{}, budget: 1000, may: 1<<51 - 1,
 	}
 	if s.token == "" {
 		s.token = "bot-token"
@@ -342,6 +342,8 @@ var (
 	errWrongChannel       = &problem{Status: 400, Code: 50024, Message: "Cannot execute action on this channel type"}
 	errTokenRanOut        = &problem{Status: 401, Code: 50027, Message: "Invalid Webhook Token"}
 	errArchived           = &problem{Status: 400, Code: 50083, Message: "Thread is archived"}
+	errNoHistory          = &problem{Status: 400, Code: 160002, Message: "Cannot reply without permission to read message history"}
+	errLocked             = &problem{Status: 400, Code: 160005, Message: "Thread is locked"}
 	errThreadExists       = &problem{Status: 400, Code: 160004, Message: "A thread has already been created for this message"}
 	errUnauthorized       = &problem{Status: 401, Message: "401: Unauthorized"}
 	errNoRoute            = &problem{Status: 404, Message: "404: Not Found"}

@@ -489,3 +489,32 @@ func (s *Server) Submit(ctx context.Context, person, channel string, values map[
 	s.touch()
 	return nil
 }
+
+// Contexts are the contexts of a post's buttons and selects by their labels, as
+// only the server knows them; those of selects with the values of their
+// "options".
+func (s *Server) Contexts(post string) map[string]map[string]any {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all := map[string]map[string]any{}
+	for _, a := range s.post(post).actions {
+		c := maps.Clone(a.Integration.Context)
+		var values []string
+		for _, o := range a.Options {
+			values = append(values, o["value"])
+		}
+		c["options"] = values
+		all[a.Name] = c
+	}
+	return all
+}
+
+// DialogState is the state of the dialog that is open before a person.
+func (s *Server) DialogState(person string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if d := s.dialogs[s.person(person).ID]; d != nil {
+		return d.dialog.State
+	}
+	return ""
+}

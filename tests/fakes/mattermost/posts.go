@@ -264,7 +264,7 @@ func (s *Server) pings(p *Post, c *Channel) []string {
 		}
 	}
 	for _, text := range p.Words() {
-		for _, word := range mentionsIn(text) {
+		for _, word := range MentionsIn(text) {
 			word = strings.ToLower(word)
 			switch {
 			case word == "all" || word == "channel" || word == "here":

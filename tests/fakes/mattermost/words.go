@@ -8,18 +8,17 @@ import (
 
 var (
 	fences     = regexp.MustCompile("(?ms)^ {0,3}```[^`\n]*\n.*?(?:^ {0,3}```[ \t]*$|\\z)")
-	codeSpans  = regexp.MustCompile("(^|[^\\\\`])`[^`]+`")
 	escapes    = regexp.MustCompile("\\\\([\\\\`*{}\\[\\]()#+\\-.!_>~|])")
 	boldMarks  = regexp.MustCompile(`\*\*([^*\n]+)\*\*`)
 	fenceLines = regexp.MustCompile("(?m)^ {0,3}```.*\n?")
 )
 
-// mentionsIn finds the names after an @ as the real server does: code does not
+// MentionsIn finds the names after an @ as the real server does: code does not
 // count, words end at everything but letters, digits and ".-_:", and a word that
 // is nobody's name is looked at again without those at its ends and in pieces.
-func mentionsIn(text string) []string {
+func MentionsIn(text string) []string {
 	text = fences.ReplaceAllString(text, "\n")
-	text = codeSpans.ReplaceAllString(text, "$1 ")
+	text = withoutCode(text)
 	var names []string
 	words := strings.FieldsFunc(text, func(r rune) bool {
 		return !(r == ':' || r == '.' || r == '-' || r == '_' || r == '@' || unicode.IsLetter(r) || unicode.IsNumber(r))
@@ -42,6 +41,48 @@ func mentionsIn(text string) []string {
 		}
 	}
 	return names
+}
+
+// withoutCode takes the code spans out of a text: what is between two runs of
+// equally many backquotes. A backslash takes a mark its meaning, but not in code.
+func withoutCode(s string) string {
+	var out strings.Builder
+	run := func(at int) int {
+		n := 0
+		for at+n < len(s) && s[at+n] == '`' {
+			n++
+		}
+		return n
+	}
+	for i := 0; i < len(s); {
+		switch {
+		case s[i] == '\\' && i+1 < len(s) && s[i+1] < 0x80:
+			out.WriteString(s[i : i+2])
+			i += 2
+		case s[i] == '`':
+			n := run(i)
+			end := -1
+			for k := i + n; k < len(s); {
+				if m := run(k); m == n {
+					end = k + n
+					break
+				} else {
+					k += max(m, 1)
+				}
+			}
+			if end < 0 {
+				out.WriteString(s[i : i+n])
+				i += n
+			} else {
+				out.WriteByte(' ')
+				i = end
+			}
+		default:
+			out.WriteByte(s[i])
+			i++
+		}
+	}
+	return out.String()
 }
 
 // Visible is what a person reads of a text in Markdown: without the marks of

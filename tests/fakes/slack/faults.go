@@ -10,6 +10,7 @@ type faults struct {
 	slow        time.Duration
 	limited     int
 	limitAfter  time.Duration
+	limitOne    map[string]int // by method
 	lose        int
 	duplicate   int
 	reorder     int
@@ -68,6 +69,13 @@ func (s *Server) RateLimit(n int, after time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.limited, s.limitAfter = n, after
+}
+
+// LimitMethod answers the next n calls of one method with 429.
+func (s *Server) LimitMethod(method string, n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.limitOne = map[string]int{method: n}
 }
 
 // LoseReplies does the next n posts but cuts the connection instead of answering.
@@ -130,6 +138,11 @@ func (s *Server) strike(method string, post bool) (b blow) {
 	if s.limited > 0 {
 		s.limited--
 		b.limited = max(s.limitAfter, time.Millisecond)
+		return b
+	}
+	if s.limitOne[method] > 0 {
+		s.limitOne[method]--
+		b.limited = time.Millisecond
 		return b
 	}
 	if post && s.lose > 0 {

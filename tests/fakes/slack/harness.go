@@ -155,3 +155,6 @@ var (
 	_ adaptertest.Harness  = (*Harness)(nil)
 	_ adaptertest.Controls = (*Harness)(nil)
 )
+
+// Front is the address that the fake calls in HTTP mode, without a path.
+func (h *Harness) Front() string { return h.front.URL }

@@ -17,7 +17,7 @@ type socket struct {
 
 	writing sync.Mutex
 	mu      sync.Mutex
-	quiet   chan struct{}          // not nil while half open; closed when that ends
+	quiet   bool                   // half open
 	waiting map[string]chan ackMsg // by envelope ID
 	gone    chan struct{}
 	leaving bool // announced to be closed
@@ -61,7 +61,7 @@ func (s *Server) serveSocket(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	ws.SetPingHandler(func(data string) error {
-		if k.isQuiet() == nil {
+		if !k.isQuiet() {
 			return ws.WriteControl(websocket.PongMessage, []byte(data), time.Now().Add(time.Second))
 		}
 		return nil
@@ -95,7 +95,7 @@ func (s *Server) ping(k *socket) {
 	for {
 		select {
 		case <-tick.C:
-			if k.isQuiet() == nil {
+			if !k.isQuiet() {
 				// A broken connection ends the reader.
 				_ = k.ws.WriteControl(websocket.PingMessage, []byte("ping"), time.Now().Add(time.Second))
 			}
@@ -112,8 +112,8 @@ func (k *socket) read() {
 		if err != nil {
 			return
 		}
-		if quiet := k.isQuiet(); quiet != nil {
-			<-quiet
+		if k.isQuiet() {
+			continue // lost on its way
 		}
 		var m ackMsg
 		if json.Unmarshal(frame, &m) != nil || len(frame) >= maxAck {
@@ -132,16 +132,10 @@ func (k *socket) read() {
 func (k *socket) silence(on bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	switch {
-	case on && k.quiet == nil:
-		k.quiet = make(chan struct{})
-	case !on && k.quiet != nil:
-		close(k.quiet)
-		k.quiet = nil
-	}
+	k.quiet = on
 }
 
-func (k *socket) isQuiet() chan struct{} {
+func (k *socket) isQuiet() bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	return k.quiet
@@ -151,7 +145,7 @@ func (k *socket) isQuiet() chan struct{} {
 func (k *socket) send(v any) {
 	k.writing.Lock()
 	defer k.writing.Unlock()
-	if k.isQuiet() != nil {
+	if k.isQuiet() {
 		return
 	}
 	k.ws.SetWriteDeadline(time.Now().Add(5 * time.Second))
