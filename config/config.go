@@ -31,6 +31,7 @@ type Config struct {
 	People          People    `yaml:"people" doc:"Who is who: the name of a user, below it what they are called in chat and the groups they are in; see docs/chatops.md. Who is not listed has their login name and no groups."`
 	Workers         Workers   `yaml:"workers"`
 	Webhooks        []Webhook `yaml:"webhooks"`
+	Retention       Retention `yaml:"retention"`
 	Log             Log       `yaml:"log"`
 	ShutdownTimeout Duration  `yaml:"shutdown_timeout" doc:"How long a stopping program waits for running actions before it hands their work back."`
 
@@ -99,11 +100,15 @@ func Default() *Config {
 		},
 		Workers:         Workers{MaxWaiting: 100_000, MaxResult: 64 << 20, Concurrency: 20},
 		Webhooks:        []Webhook{},
+		Retention:       Retention{Executions: month, TriggerInstances: month, Enforcements: month, DeadLetters: month},
 		Log:             Log{Level: "info", Format: "auto"},
 		ShutdownTimeout: Duration(10 * time.Second),
 		origins:         map[string]origin{},
 	}
 }
+
+// month is how long records are kept unless it is said.
+const month = Duration(30 * 24 * time.Hour)
 
 // StoreURL returns where state lives, the default spelled out.
 func (c *Config) StoreURL() string {

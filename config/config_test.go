@@ -109,7 +109,7 @@ func TestProblems(t *testing.T) {
 		{"text for number", "workers: {concurrency: many}\n", `F:1: workers.concurrency: must be a whole number, but is the text "many"`},
 		{"list for number", "workers: {concurrency: [1]}\n", `F:1: workers.concurrency: must be a whole number, but is a list`},
 		{"bare duration", "shutdown_timeout: 10\n", `F:1: shutdown_timeout: must be a duration with its unit, such as 10s, but is the number 10`},
-		{"bad duration", "shutdown_timeout: soon\n", `F:1: shutdown_timeout: "soon" is not a duration; write for example 10s, 5m or 1h30m`},
+		{"bad duration", "shutdown_timeout: soon\n", `F:1: shutdown_timeout: "soon" is not a duration; write for example 10s, 5m, 1h30m or 30d`},
 		{"bad size", "http: {max_body: 1 loaf}\n", `F:1: http.max_body: "1 loaf" is not a size; write for example 1MiB, 64KiB or a number of bytes`},
 		{"size is a flag", "http: {max_body: true}\n", `F:1: http.max_body: must be a size such as 1MiB, but is true`},
 		{"enum", "log: {level: loud}\n", `F:1: log.level: "loud" is not possible; write one of debug, info, warn, error`},

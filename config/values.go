@@ -14,6 +14,9 @@ import (
 type Duration time.Duration
 
 func (d Duration) String() string {
+	if d >= 2*day && d%day == 0 {
+		return strconv.FormatInt(int64(d/day), 10) + "d"
+	}
 	s := time.Duration(d).String()
 	if strings.HasSuffix(s, "m0s") {
 		s = strings.TrimSuffix(s, "0s")
@@ -27,10 +30,20 @@ func (d Duration) String() string {
 // Std returns d as the standard library's type.
 func (d Duration) Std() time.Duration { return time.Duration(d) }
 
+const day = Duration(24 * time.Hour)
+
+// maxDays is the longest time in days that a Duration holds.
+const maxDays = int64(1<<63-1) / int64(day)
+
 func parseDuration(s string) (Duration, error) {
+	if days, ok := strings.CutSuffix(s, "d"); ok {
+		if n, err := strconv.ParseInt(days, 10, 64); err == nil && n >= 0 && n <= maxDays {
+			return Duration(n) * day, nil
+		}
+	}
 	d, err := time.ParseDuration(s)
 	if err != nil || d < 0 {
-		return 0, fmt.Errorf("%q is not a duration; write for example 10s, 5m or 1h30m", s)
+		return 0, fmt.Errorf("%q is not a duration; write for example 10s, 5m, 1h30m or 30d", s)
 	}
 	return Duration(d), nil
 }

@@ -52,7 +52,9 @@ func (p *petrel) deliver(hook string, header http.Header, body []byte) (int, str
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	req.Header = header.Clone()
+	if req.Header = header.Clone(); header == nil {
+		req.Header = http.Header{}
+	}
 	req.Header.Set("Content-Type", "application/json")
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {

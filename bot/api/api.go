@@ -33,6 +33,7 @@ type Service interface {
 	Inquiry(ctx context.Context, id string) (pipeline.Inquiry, engine.Execution, error)
 	Respond(ctx context.Context, id string, by pipeline.Person, response json.RawMessage) (pipeline.Inquiry, error)
 	Workflow(ctx context.Context, id string) (pipeline.WorkflowView, error)
+	Happenings
 	InspectWorkflow(text []byte) []workflow.Problem
 }
 
@@ -41,6 +42,11 @@ type Options struct {
 	Service Service
 	// Nodes lists the processes of the deployment, as JSON values.
 	Nodes func(ctx context.Context) (any, error)
+	// Timers lists the timers and when they fire next.
+	Timers func(ctx context.Context) ([]Timer, error)
+	// CheckPayload refuses a payload that does not fit its trigger type, or a type that
+	// there is not.
+	CheckPayload func(trigger string, payload json.RawMessage) error
 	// Packs registers packs.
 	Packs Packs
 	// Keys is the datastore.
@@ -82,6 +88,8 @@ func New(o Options) http.Handler {
 			h.keyRoutes(r)
 			h.sensorRoutes(r)
 			h.inquiryRoutes(r)
+			h.happeningRoutes(r)
+			r.Post("/webhooks/st2", h.anyTrigger)
 			r.Post("/packs/register", h.registerPacks)
 		})
 	})

@@ -57,6 +57,9 @@ func (c *Chat) decide(ctx context.Context, t *turn) error {
 	if filter, ok := helpRequest(t.cmd.Text); ok && t.cmd.Alias == "" {
 		return t.say(adapters.StateSucceeded, c.help(ctx, t.who, filter)...)
 	}
+	if id, ok := whyRequest(t.cmd.Text); ok && t.cmd.Alias == "" {
+		return c.why(ctx, t, id)
+	}
 	if t.cmd.Alias == "" {
 		if done, err := c.interpret(ctx, t); done || err != nil {
 			return err

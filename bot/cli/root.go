@@ -102,6 +102,11 @@ with its state in ./data. On a terminal it opens a chat prompt as well; try
 		newEvalCommand(a.fetchExecution),
 		a.workflowCommand(),
 		a.inquiryCommand(),
+		a.executionCommand(),
+		a.ruleCommand(),
+		a.triggerInstanceCommand(),
+		a.timerCommand(),
+		a.traceCommand(),
 		a.benchCommand(),
 	)
 	return root

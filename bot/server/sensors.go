@@ -13,7 +13,6 @@ import (
 
 	"petrel/engine"
 	"petrel/engine/expression/value"
-	"petrel/engine/params"
 	"petrel/engine/pipeline"
 	"petrel/engine/runners"
 	"petrel/engine/runners/python"
@@ -36,10 +35,9 @@ type watchers struct {
 	*sensors.Processes
 	server *Server
 
-	schemas sync.Map // *engine.TriggerType -> func(payload) error
-	mu      sync.Mutex
-	states  map[string]sensors.State // that are not written yet
-	news    chan struct{}
+	mu     sync.Mutex
+	states map[string]sensors.State // that are not written yet
+	news   chan struct{}
 }
 
 func newWatchers(s *Server) *watchers {
@@ -117,7 +115,7 @@ func (w *watchers) emit(ctx context.Context, s *engine.Sensor, e sensors.Emitted
 	if len(e.Payload) == 0 || string(e.Payload) == "null" {
 		e.Payload = json.RawMessage("{}")
 	}
-	if err := w.check(kind, e.Payload); err != nil {
+	if err := w.server.payloads.check(kind, e.Payload, w.server.log); err != nil {
 		return engine.Errorf(engine.Invalid, "the payload does not fit the trigger type %s: %v", e.Trigger, err)
 	}
 	key, err := engine.TriggerSpec{Type: e.Trigger, Parameters: e.Parameters}.Key()
@@ -129,28 +127,6 @@ func (w *watchers) emit(ctx context.Context, s *engine.Sensor, e sensors.Emitted
 		d.DeliveryID = "sensor/" + s.Ref + "/" + e.Dedupe
 	}
 	_, err = w.server.service.Dispatch(ctx, d)
-	return err
-}
-
-// check holds a payload to the schema of its trigger type.
-func (w *watchers) check(kind *engine.TriggerType, payload json.RawMessage) error {
-	if len(kind.PayloadSchema) == 0 {
-		return nil
-	}
-	known, ok := w.schemas.Load(kind)
-	if !ok {
-		form, err := params.CompileForm(kind.PayloadSchema)
-		if err != nil {
-			w.server.log.Warn("the payloads of a trigger type cannot be checked", "trigger", kind.Ref, "error", err)
-			form = nil
-		}
-		known, _ = w.schemas.LoadOrStore(kind, form)
-	}
-	form, _ := known.(*params.Form)
-	if form == nil {
-		return nil
-	}
-	_, err := form.Accept(payload)
 	return err
 }
 

@@ -65,6 +65,7 @@ type Server struct {
 	adapters []adapters.Adapter // of the chat platforms, the terminal not among them
 	timers   *sensors.Timers
 	python   *python.Script
+	payloads payloads
 
 	http         *http.Server
 	httpListener net.Listener
@@ -210,7 +211,7 @@ func (s *Server) listenHTTP(ctx context.Context) error {
 	}
 	s.http = &http.Server{
 		Handler: api.New(api.Options{
-			Service: s.service, Ready: s.checkReady, Keys: s.items, Sensors: sensorBoard{s.library, s.store}, Packs: s, Masker: s.masker,
+			Service: s.service, Ready: s.checkReady, Keys: s.items, Sensors: sensorBoard{s.library, s.store}, Packs: s, Masker: s.masker, Timers: s.nextTicks, CheckPayload: s.checkPayload,
 			Nodes: func(ctx context.Context) (any, error) { return Nodes(ctx, s.store) }, MaxBody: int64(s.cfg.HTTP.MaxBody),
 			Token: s.cfg.HTTP.Token.Reveal(), Guards: guards, Chat: callbacks(s.adapters), Logger: s.log,
 		}),
@@ -300,6 +301,9 @@ func (s *Server) Run(ctx context.Context) error {
 		in.Go(fail(func() error {
 			return s.member.alone(intake, "datastore", func(ctx context.Context) error { return s.items.Sweep(ctx, sweepEvery) })
 		}))
+	}
+	if s.roles.Has(RoleRules) {
+		in.Go(fail(func() error { return s.member.alone(intake, "retention", s.collect) }))
 	}
 	if s.roles.Has(RoleSensors) {
 		in.Go(fail(func() error { return newWatchers(s).Run(intake) }))

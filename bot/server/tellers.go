@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 
-	"petrel/engine"
 	"petrel/engine/pipeline"
 	"petrel/engine/runners"
 	"petrel/engine/runners/emit"
@@ -35,10 +34,10 @@ func (s *Server) announce(ctx context.Context, route string, message json.RawMes
 	return s.store.Commit(ctx, &store.Batch{Events: []store.Event{{Type: EventAnnouncement, Key: route, Body: message}}})
 }
 
-// inject makes an event of a known type happen.
+// inject makes an event of a known type happen, when its payload fits the type.
 func (s *Server) inject(ctx context.Context, e emit.Event) (string, error) {
-	if _, known := s.library.Snapshot().TriggerType(e.Trigger); !known {
-		return "", engine.Errorf(engine.NotFound, "there is no trigger type %s", e.Trigger)
+	if err := s.checkPayload(e.Trigger, e.Payload); err != nil {
+		return "", err
 	}
 	receipt, err := s.service.Dispatch(ctx, pipeline.Dispatch{Trigger: e.Trigger, Payload: e.Payload, TraceTag: e.TraceTag, DeliveryID: e.Delivery})
 	return receipt.ID, err

@@ -14,7 +14,8 @@ var (
 	Instances = store.Collection[engine.TriggerInstance]{
 		Name: "trigger_instances",
 		Index: func(t *engine.TriggerInstance) []store.IndexEntry {
-			return []store.IndexEntry{{Index: "trigger", Value: t.Trigger, Sort: sortTime(t.OccurrenceTime)}}
+			at := sortTime(t.OccurrenceTime)
+			return append(traceIndex(t, at), store.IndexEntry{Index: "trigger", Value: t.Trigger, Sort: at})
 		},
 	}
 	Enforcements = store.Collection[engine.Enforcement]{
