@@ -43,6 +43,7 @@ func TestParseDefinitionErrors(t *testing.T) {
 		{`{"name": "n", "action_ref": "a.b", "formats": [{"representation": [7]}]}`, "list of texts"},
 		{`{"name": "n", "action_ref": "a.b", "formats": ["x"], "extra": []}`, "extra must be an object"},
 		{`{"name": "n", "action_ref": "a.b", "formats": ["x"], "ack": {"enabled": "yes"}}`, "enabled"},
+		{`{"name": "n", "action_ref": "a.b", "formats": ["x"], "visibility": "secret"}`, "it is public, thread, ephemeral or direct"},
 		{`[]`, "read alias"},
 	}
 	for _, tt := range tests {

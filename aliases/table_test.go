@@ -1,6 +1,7 @@
 package aliases
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -273,6 +274,30 @@ func TestSuggest(t *testing.T) {
 	var none *NoMatchError
 	if !errors.As(err, &none) || !strings.Contains(err.Error(), "did you mean: deploy shop") {
 		t.Errorf("got %v", err)
+	}
+}
+
+func TestLintVisibility(t *testing.T) {
+	on, off := Ack{Enabled: true}, Ack{}
+	loud, quiet := Result{Enabled: true}, Result{}
+	thread := json.RawMessage(`{"slack":{"thread_response":true}}`)
+	for _, tt := range []struct {
+		name string
+		d    Definition
+		want string
+	}{
+		{"fine", Definition{Visibility: Ephemeral, Ack: on, Result: loud}, ""},
+		{"nothing to see", Definition{Visibility: Direct, Ack: off, Result: quiet}, "nothing to see"},
+		{"nothing wanted", Definition{Ack: off, Result: quiet}, ""},
+		{"both", Definition{Visibility: Public, Ack: on, Result: Result{Enabled: true, Extra: thread}}, "visibility decides"},
+		{"a thread twice", Definition{Visibility: Thread, Ack: Ack{Enabled: true, Extra: thread}, Result: loud}, ""},
+	} {
+		tt.d.Name, tt.d.Pack, tt.d.Ref, tt.d.Enabled = "v", "p", "p.v", true
+		tt.d.Formats = []FormatSpec{{Display: "see it", Representation: []string{"see it"}}}
+		problems := mustTable(t, tt.d).Lint()
+		if tt.want == "" && len(problems) > 0 || tt.want != "" && (len(problems) != 1 || !strings.Contains(problems[0].Text, tt.want)) {
+			t.Errorf("%s: %v, want %q", tt.name, problems, tt.want)
+		}
 	}
 }
 

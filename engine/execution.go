@@ -37,6 +37,10 @@ type Execution struct {
 
 	// NotBefore is when a delayed execution may begin.
 	NotBefore *time.Time `json:"not_before,omitempty"`
+
+	// Gated: a policy limits how many run at a time; the gate of the action knows
+	// whether this one has its slot or waits for it.
+	Gated bool `json:"gated,omitempty"`
 }
 
 // TaskRef says which task of which workflow an execution carries out.
@@ -95,6 +99,20 @@ type Context struct {
 	PausedBy          string `json:"paused_by,omitempty"`
 	ResumedBy         string `json:"resumed_by,omitempty"`
 	ReRun             *ReRun `json:"re-run,omitempty"`
+
+	Policies *AppliedPolicies `json:"policies,omitempty"`
+}
+
+// AppliedPolicies says which policies had a hand in an execution.
+type AppliedPolicies struct {
+	Retry *Retried `json:"retry,omitempty"`
+}
+
+// Retried says that an execution is a further try of one that failed.
+type Retried struct {
+	Policy    string `json:"applied_policy"` // ref
+	Count     int    `json:"retry_count"`    // 1 for the first further try
+	Execution string `json:"retried_liveaction_id"`
 }
 
 // OrquestaRef says which task of an Orquesta workflow an execution carries out.

@@ -38,6 +38,7 @@ var allowed = map[string][]string{
 	"engine/workflow":             {"engine", "engine/expression/...", "engine/params", "engine/workflow/..."},
 	"engine/secrets":              {"engine/expression/..."},
 	"engine/datastore":            {"engine", "engine/secrets", "store"},
+	"engine/policies":             {"engine"},
 	"engine/rules":                {"engine", "engine/expression/...", "engine/params"},
 	"engine/runners":              {"engine", "engine/expression/...", "engine/params", "engine/runners/..."},
 	"engine/sensors":              {"engine", "engine/expression/...", "engine/sensors/..."},

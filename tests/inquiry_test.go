@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -56,6 +57,25 @@ func (a *person) lastWord(delivery string) (words string) {
 	return words
 }
 
+// ask sends a request to the API.
+func (p *petrel) ask(method, path, body string) (answer string, status int) {
+	p.t.Helper()
+	req, err := http.NewRequestWithContext(p.t.Context(), method, "http://"+p.addr+"/api/v1/"+path, strings.NewReader(body))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return string(text), resp.StatusCode
+}
+
 // A question of a workflow that was started in chat is asked there, and answered
 // at the command line.
 func TestInquiryAtTheCommandLine(t *testing.T) {
@@ -64,6 +84,26 @@ func TestInquiryAtTheCommandLine(t *testing.T) {
 	ann := p.sit("ann", "#general")
 	ann.say("1", "!example inquiry about the release")
 	id := p.question(ann, "Shall the release go on?")
+	for _, tt := range []struct {
+		method, path, body string
+		status             int
+		want               string
+	}{
+		{"GET", "inquiries", "", 200, `"id":"` + id + `","route":"","ttl":60,"users":[],"roles":[],"schema":{`},
+		{"GET", "inquiries?limit=x", "", 400, "must be a number"},
+		{"GET", "inquiries/" + id, "", 200, `"requester":"ann"`},
+		{"PUT", "inquiries/" + id, `{"response"`, 400, "the body must be JSON"},
+		{"PUT", "inquiries/" + id, `{"id":"another","response":{}}`, 400, "if it names one"},
+		{"PUT", "inquiries/" + id, `{"response":{"continue":1}}`, 400, "does not fit"},
+		{"GET", "inquiries/0123456789abcdef01234567", "", 404, "there is no execution"},
+		{"POST", "workflows/inspect", "version: 1.0\ntasks: {a: {action: core.nope}}\n", 200, `[{"type":"content","message":"The action \"core.nope\" is not registered in the database."`},
+		{"POST", "workflows/inspect", "version: 1.0\ntasks: {a: {action: core.noop}}\n", 200, `[]`},
+		{"POST", "workflows/inspect", "a: [", 200, `[{"type":"syntax"`},
+	} {
+		if got, status := p.ask(tt.method, tt.path, tt.body); status != tt.status || !strings.Contains(got, tt.want) {
+			t.Errorf("%s %s: %d\n%s\nwant %d with %s", tt.method, tt.path, status, got, tt.status, tt.want)
+		}
+	}
 	for _, tt := range []struct {
 		args []string
 		code int

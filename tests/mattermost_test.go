@@ -79,6 +79,12 @@ func TestMattermost(t *testing.T) {
 		p.at = fmt.Sprint("step ", i+1, ": ", step)
 		p.step(step)
 	}
+	out, code := st.program.run("", "doctor")
+	for _, want := range []string{"Mattermost 11.5.0", "@petrel", "#ops", "leads to this program", "loopback address 127.0.0.1", "Allow untrusted internal connections"} {
+		if code != 0 || !strings.Contains(out, want) {
+			t.Errorf("doctor, exit code %d, does not say %q:\n%s", code, want, out)
+		}
+	}
 	server := st.faults.(*fake.Server)
 	for _, post := range server.Posts("#ops") {
 		for _, name := range post.Pings {
@@ -121,6 +127,9 @@ func TestMattermostRevoked(t *testing.T) {
 		return nil
 	}); err != nil {
 		t.Error(err)
+	}
+	if out, code := p.run("", "doctor"); code != 1 || !strings.Contains(out, "Create New Token") {
+		t.Errorf("doctor, exit code %d:\n%s", code, out)
 	}
 	if out, code := p.run("!run echo still here on localhost\n", "chat", "--as", "ann"); code != 0 || !strings.Contains(out, "still here") {
 		t.Errorf("the terminal does not work any more: exit code %d\n%s", code, out)

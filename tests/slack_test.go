@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -116,9 +117,21 @@ func TestSlackRevoked(t *testing.T) {
 		if log := p.log.String(); !strings.Contains(log, "token_revoked") || !strings.Contains(log, "install the app again") {
 			return fmt.Errorf("the log does not say so")
 		}
+		resp, err := http.Get("http://" + p.addr + "/readyz")
+		if err != nil {
+			return err
+		}
+		defer resp.Body.Close()
+		body, err := io.ReadAll(resp.Body)
+		if err != nil || resp.StatusCode != http.StatusServiceUnavailable || !strings.Contains(string(body), "slack is not connected") {
+			return fmt.Errorf("/readyz answers %s: %s, %v", resp.Status, body, err)
+		}
 		return nil
 	}); err != nil {
 		t.Error(err)
+	}
+	if out, code := p.run("", "doctor"); code == 0 || !strings.Contains(out, "token_revoked") {
+		t.Errorf("petrel doctor: exit code %d\n%s", code, out)
 	}
 }
 

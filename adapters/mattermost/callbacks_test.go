@@ -58,7 +58,7 @@ func TestSlashToken(t *testing.T) {
 		{"both", good, "Token " + good, 200},
 		{"another command's", r.Access.CommandTokens[0], "", 200},
 		{"none", "", "", 401},
-		{"wrong", "x" + good[1:], "", 401},
+		{"wrong", "0" + good[1:], "", 401},
 		{"shorter", good[:25], "", 401},
 		{"wrong head", good, "Token x", 401},
 		{"wrong form", "x", "Token " + good, 401},

@@ -22,6 +22,7 @@ type ears struct {
 
 	connection string // ID by which the server knows the connection; "" at first
 	next       int64  // number of the event that must come next
+	stuck      int64  // number of an event that was missing once
 	gap        bool   // events may be missing: ask for the posts
 	since      int64  // posts before it, in ms, are nobody's business
 	seen       *recent[bool]
@@ -52,7 +53,7 @@ func (e *ears) event(ev *model.WebSocketEvent, filling bool) error {
 			e.a.log.Info("the server has forgotten the connection; asking for what was missed")
 			e.gap = true
 		}
-		e.connection, e.next = id, ev.GetSequence()+1
+		e.connection, e.next, e.stuck = id, ev.GetSequence()+1, -1
 		return nil
 	}
 	if e.connection != "" {
@@ -60,8 +61,13 @@ func (e *ears) event(ev *model.WebSocketEvent, filling bool) error {
 		if seq < e.next {
 			return nil // heard before
 		}
-		if seq > e.next {
+		if seq > e.next && e.stuck != e.next {
+			e.stuck = e.next
 			return fmt.Errorf("event %d came in place of %d", seq, e.next)
+		}
+		if seq > e.next { // asked for again it is missing again, as one that the library cannot read
+			e.a.log.Warn("an event cannot be had; asking for the posts instead", "event", e.next)
+			e.gap = true
 		}
 		e.next = seq + 1
 	}

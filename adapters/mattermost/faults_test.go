@@ -180,6 +180,7 @@ func TestHeardOnceAfterFaults(t *testing.T) {
 		"half open, forget": func(s *fake.Server) { s.Forget(); s.HalfOpen(true) },
 		"duplicate":         func(s *fake.Server) { s.Duplicate(5) },
 		"reorder":           func(s *fake.Server) { s.Reorder(3) },
+		"unreadable event":  func(s *fake.Server) { s.Garble() },
 		"rate limit":        func(s *fake.Server) { s.Forget(); s.RateLimit(4, 50*time.Millisecond); s.Drop() },
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -312,14 +313,17 @@ func TestRevokedTokenEndsRun(t *testing.T) {
 	}
 }
 
-// A half-open connection is seen as stale before it is replaced, and the server
-// that is not there is tried again for ever.
 func TestHealth(t *testing.T) {
 	r := newRig(t, fake.Options{})
+	w := r.Adapter().(adapters.Watched)
 	r.connected()
-	h := r.Adapter().(adapters.Watched).Health()
-	if !h.Connected || h.Stale || time.Since(h.LastFrame) > time.Minute {
-		t.Errorf("health is %+v", h)
+	if h := w.Health(); !h.Connected || h.Stale || h.Problem != "" || time.Since(h.LastFrame) > time.Minute {
+		t.Errorf("connected, it is %+v", h)
+	}
+	r.stop()
+	r.done <- <-r.done // the end of the test looks at it, too
+	if h := w.Health(); h.Connected || h.Problem == "" {
+		t.Errorf("stopped, it is %+v", h)
 	}
 }
 

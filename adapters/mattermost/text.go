@@ -157,22 +157,23 @@ const fence = "```\n"
 // line of code, in which an @ was left as it is, so the lines that were cut can
 // call nobody either.
 func headAndTail(s string, side int, note string) string {
-	head := markup.Split(s, side)[0]
+	head := markup.Split(firstRunes(s, 2*side), side)[0]
 	line := strings.LastIndexByte(head, '\n') + 1
 	head = head[:line] + unping(head[line:])
-	runes := []rune(s)
-	at := len(runes) - side
-	for i := at; i < at+side/2; i++ {
-		if runes[i-1] == '\n' {
-			at = i
-			break
-		}
+	at := len(s)
+	for range side {
+		_, size := utf8.DecodeLastRuneInString(s[:at])
+		at -= size
 	}
-	for at < len(runes) && (runes[at] == '`' || runes[at-1] == '\\') {
+	half := len(s) - (len(s)-at)/2
+	if i := strings.IndexByte(s[at-1:half], '\n'); i >= 0 {
+		at += i // behind the end of a line
+	}
+	for at < len(s) && (s[at] == '`' || s[at-1] == '\\') {
 		at++ // never within the marks of a fence
 	}
-	tail := string(runes[at:])
-	if strings.Count(string(runes[:at]), "```")%2 == 1 {
+	tail := s[at:]
+	if strings.Count(s[:at], "```")%2 == 1 {
 		return head + "\n" + note + "\n" + fence + tail
 	}
 	first, rest, more := strings.Cut(tail, "\n")
@@ -180,4 +181,15 @@ func headAndTail(s string, side int, note string) string {
 		tail += "\n" + rest
 	}
 	return head + "\n" + note + "\n" + tail
+}
+
+// firstRunes are the first n characters of a text.
+func firstRunes(s string, n int) string {
+	for i := range s {
+		if n == 0 {
+			return s[:i]
+		}
+		n--
+	}
+	return s
 }

@@ -94,6 +94,16 @@ func TestCut(t *testing.T) {
 	}
 }
 
+// A long output must not take long to cut.
+func BenchmarkCutLongOutput(b *testing.B) {
+	all := []adapters.Block{{Kind: adapters.Preformatted, Text: strings.Repeat("a line of output with @all and é\n", 300_000)}}
+	for b.Loop() {
+		if short, whole := cut(blocks(all), 16383, cutNote); whole || len(short) < 10_000 {
+			b.Fatal(len(short))
+		}
+	}
+}
+
 func TestUnmention(t *testing.T) {
 	for _, tt := range []struct {
 		in, text  string

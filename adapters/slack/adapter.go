@@ -154,9 +154,11 @@ func New(o Options) (*Adapter, error) {
 	if log == nil {
 		log = slog.Default()
 	}
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.MaxIdleConnsPerHost = 16 // one for each conversation that is answered at the same time
 	a := &Adapter{
 		name: o.Name, options: o, timing: o.Timing.withDefaults(), log: log,
-		http:     &http.Client{Transport: http.DefaultTransport.(*http.Transport).Clone()},
+		http:     &http.Client{Transport: transport},
 		people:   newBook[adapters.User](10 * time.Minute),
 		channels: newBook[adapters.Channel](10 * time.Minute),
 		roots:    newMemory[string](10_000, 24*time.Hour),

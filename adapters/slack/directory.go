@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/slack-go/slack"
@@ -21,6 +22,15 @@ var (
 // lookup bounds what an event waits for the names of people and channels.
 const lookup = time.Second
 
+// know looks up a person and a channel at the same time.
+func (a *Adapter) know(ctx context.Context, person, channel string) (who adapters.User, where adapters.Channel) {
+	var both sync.WaitGroup
+	both.Go(func() { who = a.person(ctx, person) })
+	both.Go(func() { where = a.channel(ctx, channel) })
+	both.Wait()
+	return who, where
+}
+
 // person returns who an ID is. When Slack does not say, the ID is all there is.
 func (a *Adapter) person(ctx context.Context, id string) adapters.User {
 	if who, ok := a.people.get(id); ok {
@@ -30,6 +40,9 @@ func (a *Adapter) person(ctx context.Context, id string) adapters.User {
 	defer cancel()
 	who, err := a.fetchPerson(ctx, id)
 	if err != nil {
+		if old, ok := a.people.old(id); ok {
+			return old
+		}
 		a.log.Warn("Slack does not say who a person is", "adapter", a.name, "user", id, "error", explain(err))
 		return adapters.User{ID: id, Name: id}
 	}
@@ -61,6 +74,9 @@ func (a *Adapter) channel(ctx context.Context, id string) adapters.Channel {
 	defer cancel()
 	info, err := a.api.GetConversationInfoContext(ctx, &slack.GetConversationInfoInput{ChannelID: id})
 	if err != nil {
+		if old, ok := a.channels.old(id); ok {
+			return old
+		}
 		a.log.Warn("Slack does not say which channel this is", "adapter", a.name, "channel", id, "error", explain(err))
 		return adapters.Channel{ID: id, Name: id, Direct: strings.HasPrefix(id, "D")}
 	}

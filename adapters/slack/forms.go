@@ -143,9 +143,10 @@ func label(text string, limit int) *slack.TextBlockObject {
 func (a *Adapter) submitted(ctx context.Context, s *session, i interaction, about formNote, id string) outcome {
 	e := adapters.Event{
 		DeliveryID: "f:" + id, Kind: adapters.FormSubmitted, Adapter: a.name, Time: time.Now(),
-		User: a.person(ctx, i.User.ID), Channel: a.channel(ctx, about.Channel), Thread: about.Thread, Message: about.Message,
+		Thread: about.Thread, Message: about.Message,
 		Form: about.Form, Values: map[string]string{}, Opens: true, Reply: about.Reply,
 	}
+	e.User, e.Channel = a.know(ctx, i.User.ID, about.Channel)
 	var inputs []string
 	for _, b := range i.View.Blocks {
 		if b.Type == "input" {

@@ -185,8 +185,9 @@ func (a *Adapter) hear(ctx context.Context, s *session, m said, attempt int) out
 		// event IDs, when the app subscribes to both.
 		DeliveryID: "m:" + m.Channel + ":" + m.TS,
 		Kind:       adapters.MessagePosted, Adapter: a.name, Time: stamp(m.TS),
-		User: a.person(ctx, m.User), Channel: a.channel(ctx, m.Channel), Message: m.TS,
+		Message: m.TS,
 	}
+	e.User, e.Channel = a.know(ctx, m.User, m.Channel)
 	if m.Edited != nil {
 		e.DeliveryID += ":" + m.Edited.TS
 	}
@@ -227,10 +228,10 @@ func (a *Adapter) takeCommand(s *session, d delivery) (task func(context.Context
 func (a *Adapter) called(ctx context.Context, s *session, c slashed, id string) outcome {
 	e := adapters.Event{
 		DeliveryID: "c:" + id, Kind: adapters.CommandCalled, Adapter: a.name, Time: time.Now(),
-		User: a.person(ctx, c.UserID), Channel: a.channel(ctx, c.ChannelID),
 		Command: strings.TrimPrefix(c.Command, "/"), Opens: c.TriggerID != "",
 		Reply: handle{URL: c.ResponseURL, At: time.Now().Unix(), User: c.UserID, From: fromCommand}.pack(),
 	}
+	e.User, e.Channel = a.know(ctx, c.UserID, c.ChannelID)
 	e.Text, _ = plain(ctx, c.Text, "", a)
 	answer, err := a.handle(ctx, s, e)
 	if err != nil {
@@ -288,9 +289,9 @@ func (a *Adapter) pressed(ctx context.Context, s *session, i interaction, id str
 	act := i.Actions[0]
 	e := adapters.Event{
 		DeliveryID: "a:" + id, Kind: adapters.ButtonPressed, Adapter: a.name, Time: stamp(act.TS),
-		User: a.person(ctx, i.User.ID), Channel: a.channel(ctx, i.Channel.ID), Message: i.Container.Message,
-		Button: act.Value, Opens: i.TriggerID != "",
+		Message: i.Container.Message, Button: act.Value, Opens: i.TriggerID != "",
 	}
+	e.User, e.Channel = a.know(ctx, i.User.ID, i.Channel.ID)
 	if e.Thread = i.Message.Thread; e.Thread == "" {
 		e.Thread = i.Container.Thread
 	}

@@ -79,19 +79,35 @@ func (m *memory[V]) forget(key string) {
 
 // book keeps what is known of people or channels, under any of their names.
 type book[V any] struct {
-	byName *memory[V]
+	fresh  time.Duration
+	byName *memory[entry[V]]
 }
 
-func newBook[V any](life time.Duration) *book[V] {
-	return &book[V]{byName: newMemory[V](50_000, life)}
+type entry[V any] struct {
+	value V
+	at    time.Time
 }
 
-func (b *book[V]) get(name string) (V, bool) { return b.byName.get(name) }
+func newBook[V any](fresh time.Duration) *book[V] {
+	return &book[V]{fresh: fresh, byName: newMemory[entry[V]](50_000, 24*time.Hour)}
+}
+
+// get returns what was learnt lately.
+func (b *book[V]) get(name string) (V, bool) {
+	e, ok := b.byName.get(name)
+	return e.value, ok && time.Since(e.at) < b.fresh
+}
+
+// old returns what was learnt at any time, for when there is nothing better.
+func (b *book[V]) old(name string) (V, bool) {
+	e, ok := b.byName.get(name)
+	return e.value, ok
+}
 
 func (b *book[V]) put(v V, names ...string) {
 	for _, name := range names {
 		if name != "" {
-			b.byName.put(name, v)
+			b.byName.put(name, entry[V]{value: v, at: time.Now()})
 		}
 	}
 }

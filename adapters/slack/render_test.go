@@ -157,6 +157,21 @@ func textSize(v any) (n int) {
 	return n
 }
 
+// TestLabels: labels are cut at Slack's limits.
+func TestLabels(t *testing.T) {
+	for what, limit := range map[string]int{"title": formTitle, "button": buttonText, "option": optionText, "placeholder": placeholder, "question": confirmText} {
+		for _, n := range []int{limit - 1, limit, limit + 1} {
+			want := strings.Repeat("é", min(n, limit))
+			if n > limit {
+				want = strings.Repeat("é", limit-1) + "…"
+			}
+			if got := label(strings.Repeat("é", n), limit).Text; got != want {
+				t.Errorf("%s of %d characters is shown as %q", what, n, got)
+			}
+		}
+	}
+}
+
 // TestBudget: whatever a message holds, it fits.
 func TestBudget(t *testing.T) {
 	many := make([]adapters.Block, 200)

@@ -20,6 +20,7 @@ import (
 	"petrel/engine/datastore"
 	"petrel/engine/pipeline"
 	"petrel/engine/secrets"
+	"petrel/engine/workflow"
 )
 
 // Service is what the API needs of the engine.
@@ -32,6 +33,7 @@ type Service interface {
 	Inquiry(ctx context.Context, id string) (pipeline.Inquiry, engine.Execution, error)
 	Respond(ctx context.Context, id string, by pipeline.Person, response json.RawMessage) (pipeline.Inquiry, error)
 	Workflow(ctx context.Context, id string) (pipeline.WorkflowView, error)
+	InspectWorkflow(text []byte) []workflow.Problem
 }
 
 // Options is what the API is made of.

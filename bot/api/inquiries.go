@@ -18,6 +18,7 @@ func (h *handler) inquiryRoutes(r chi.Router) {
 	r.Get("/inquiries/{id}", h.getInquiry)
 	r.Put("/inquiries/{id}", h.putInquiry)
 	r.Get("/executions/{id}/workflow", h.workflow)
+	r.Post("/workflows/inspect", h.inspectWorkflow)
 }
 
 // inquiryView is one question. What stands after Schema is Petrel's own; what
@@ -124,14 +125,4 @@ func (h *handler) putInquiry(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	h.write(w, http.StatusOK, map[string]any{"id": id, "response": body.Response})
-}
-
-// workflow tells how the workflow of an execution stands.
-func (h *handler) workflow(w http.ResponseWriter, r *http.Request) {
-	v, err := h.Service.Workflow(r.Context(), chi.URLParam(r, "id"))
-	if err != nil {
-		h.fail(w, err)
-		return
-	}
-	h.write(w, http.StatusOK, v)
 }

@@ -227,7 +227,7 @@ func TestOpenForm(t *testing.T) {
 	}
 	var payload struct {
 		Form   string
-		Values map[string]string
+		Values map[string]string `json:"answers"`
 		Data   map[string]any
 		User   adapters.User
 	}

@@ -14,7 +14,7 @@ import (
 
 // An event passes these stages:
 //
-//	verify     it comes from an adapter of ours, a person and a delivery stand in it (the adapter checked signatures)
+//	verify     it comes from an adapter of ours (which checked signatures), a delivery stands in it, a person did it
 //	dedupe     by the claim of its delivery, in the batch that records it
 //	identify   the Petrel user behind the login
 //	match      address, then the alias that is meant; or the question that the line answers
@@ -32,8 +32,8 @@ func (c *Chat) Handle(ctx context.Context, e adapters.Event) (adapters.Answer, e
 	if err := c.verify(e); err != nil {
 		return adapters.Answer{}, err
 	}
-	if e.User.Bot {
-		return adapters.Answer{}, nil
+	if e.User.Bot || e.User.ID == "" {
+		return adapters.Answer{}, nil // programs are not talked to; they would answer
 	}
 	switch e.Kind {
 	case adapters.ButtonPressed, adapters.FormSubmitted:
@@ -60,8 +60,8 @@ func (c *Chat) verify(e adapters.Event) error {
 	if _, known := c.Adapter(e.Adapter); !known || e.Adapter == "" {
 		return engine.Errorf(engine.Invalid, "an event of an unknown chat adapter %q", e.Adapter)
 	}
-	if e.DeliveryID == "" || e.User.ID == "" {
-		return engine.Errorf(engine.Invalid, "an event of %s without a delivery ID or a person", e.Adapter)
+	if e.DeliveryID == "" {
+		return engine.Errorf(engine.Invalid, "an event of %s without a delivery ID", e.Adapter)
 	}
 	return nil
 }

@@ -483,15 +483,17 @@ func TestSlashCommands(t *testing.T) {
 func TestVerify(t *testing.T) {
 	r := newTalk(t, everything)
 	for _, e := range []adapters.Event{
-		{Adapter: "other", DeliveryID: "1", User: ann}, {Adapter: "fake", User: ann}, {Adapter: "fake", DeliveryID: "1"},
+		{Adapter: "other", DeliveryID: "1", User: ann}, {Adapter: "fake", User: ann},
 	} {
 		if _, err := r.chat.Handle(context.Background(), e); engine.CodeOf(err) != engine.Invalid {
 			t.Errorf("%+v: %v", e, err)
 		}
 	}
-	robot := adapters.User{ID: "B", Name: "robot", Bot: true}
-	if a := r.handle(adapters.Event{Kind: adapters.MessagePosted, User: robot, Text: "!ping"}); a.Disposition != adapters.Ignored {
-		t.Errorf("a bot's line is %v", a.Disposition)
+	for i, who := range []adapters.User{{ID: "B", Name: "robot", Bot: true}, {}} {
+		e := adapters.Event{Adapter: "fake", DeliveryID: fmt.Sprint(i), Kind: adapters.MessagePosted, User: who, Channel: ops, Text: "!ping"}
+		if a, err := r.chat.Handle(context.Background(), e); a.Disposition != adapters.Ignored || err != nil {
+			t.Errorf("a line of %+v is %v, %v", who, a.Disposition, err)
+		}
 	}
 }
 
@@ -546,4 +548,43 @@ func TestApprovalWithAReason(t *testing.T) {
 	if err != nil || len(inquiry.Answers) != 1 || inquiry.Answers[0].By != "bob" {
 		t.Errorf("%v %+v", err, inquiry)
 	}
+}
+
+// Many choices are a list, where the platform has lists.
+func TestManyChoices(t *testing.T) {
+	r := newTalk(t, everything)
+	var lines strings.Builder
+	for i := range 7 {
+		fmt.Fprintf(&lines, `{"name":"look%d","formats":["look at {{ what%d }}"],"action_ref":"p.noop"}`+"\n", i, i)
+	}
+	lines.WriteString(`{"name":"ask","formats":["ask"],"action_ref":"p.ask","immutable_parameters":{"schema":{"type":"object","properties":{"where":{"type":"string","enum":["here","there"]}}}}}` + "\n")
+	lines.WriteString(`{"name":"tell","formats":["tell"],"action_ref":"p.ask","immutable_parameters":{"schema":{"type":"object","properties":{"a":{"type":"string","required":true},"b":{"type":"integer"}}}}}`)
+	r.define(lines.String())
+	m := r.answered(r.say(ann, "!look at birds"), "Which one?")
+	if len(m.Buttons) != 0 || len(m.Selects) != 1 || len(m.Selects[0].Options) != 7 {
+		t.Fatalf("%+v", m.Message)
+	}
+	choice := adapters.Event{Kind: adapters.ButtonPressed, Button: m.Selects[0].ID, Choice: "9", Message: m.ref}
+	if a := r.handle(choice); a.Note == "" {
+		t.Errorf("a choice that is not there: %+v", a)
+	}
+	choice.Choice = m.Selects[0].Options[4].Value
+	r.handle(choice)
+	if e := r.ran("p.noop", 1)[0]; e.Context.ActionAlias.Ref != "p.look4" {
+		t.Errorf("ran %+v", e.Context.ActionAlias)
+	}
+
+	r.say(ann, "!ask")
+	r.press(bob, r.expect("[here]", "[there]"), "there")
+	if e := r.ran("p.ask", 1)[0]; !strings.Contains(string(e.Result), `"response":{"where":"there"}`) {
+		t.Errorf("%s", e.Result)
+	}
+	r.say(ann, "!tell")
+	form := r.press(bob, r.expect("[Answer]"), "Answer").Form
+	if form == nil || len(form.Inputs) != 2 {
+		t.Fatalf("form %+v", form)
+	}
+	r.submit(bob, form, map[string]string{"a": "x", "b": ""})
+	r.expect("*bob* answered", "a: x")
+	r.ran("p.ask", 2)
 }

@@ -48,6 +48,9 @@ func (c *Chat) commandButtons(_ context.Context, d *deed, raw json.RawMessage) (
 	if err := json.Unmarshal(raw, &wanted); err != nil {
 		return nil, cannot("buttons must be a list of {label: ..., command: ...}: %v", err)
 	}
+	if len(wanted) == 0 {
+		return nil, nil
+	}
 	if len(wanted) > 25 {
 		return nil, cannot("there are %d buttons; at most 25 are shown", len(wanted))
 	}
@@ -170,7 +173,7 @@ func (c *Chat) takeIn(ctx context.Context, p *press, o offered) (reaction, error
 	}
 	e := p.event
 	payload, err := json.Marshal(map[string]any{
-		"form": o.Name, "values": e.Values, "data": o.Data, "adapter": e.Adapter, "user": e.User, "channel": e.Channel,
+		"form": o.Name, "answers": e.Values, "data": o.Data, "adapter": e.Adapter, "user": e.User, "channel": e.Channel,
 		"message": e.Message, "execution_id": o.Execution,
 	})
 	if err != nil {

@@ -159,9 +159,10 @@ func TestPutOffEdit(t *testing.T) {
 		return nil
 	}}
 	r := newMoody(t, everything, m, time.Minute)
-	r.say(ann, "!ping")
-	r.expect("Action p.noop completed.")
-	r.expect("Succeeded after", "[Run again]")
+	r.say(ann, "!hold") // what ends at once may have no edit at all
+	r.press(ann, r.expect("Working on it", "[Cancel]"), "Cancel")
+	r.expect("Action p.hold completed.")
+	r.expect("Canceled by ann", "[Run again]")
 	if !refused.Load() {
 		t.Error("no edit was put off")
 	}

@@ -67,6 +67,9 @@ func (r *PostMessage) Run(ctx context.Context, job runners.Job) (runners.Outcome
 	} else {
 		m.Mention = user
 	}
+	if err := r.offer(ctx, d, &m); err != nil {
+		return runners.Failure(err.Error()), nil
+	}
 	body, err := json.Marshal(post{Adapter: adapter, Message: m})
 	if err != nil {
 		return runners.Outcome{}, fmt.Errorf("encode the message: %w", err)
@@ -79,6 +82,18 @@ func (r *PostMessage) Run(ctx context.Context, job runners.Job) (runners.Outcome
 		Status: engine.Succeeded, Result: result,
 		Outbox: []runners.OutboxEntry{{Conversation: conversation(adapter, m.To), Body: body}},
 	}, nil
+}
+
+// offer adds the buttons of the message and keeps what they stand for.
+func (r *PostMessage) offer(ctx context.Context, d *deed, m *adapters.Message) error {
+	raw, err := d.raw("buttons")
+	if err != nil || len(raw) == 0 {
+		return err
+	}
+	if m.Buttons, err = r.chat.commandButtons(ctx, d, raw); err != nil {
+		return err
+	}
+	return d.record(ctx, *m)
 }
 
 // findChannel splits an adapter's name off a channel, or chooses one.

@@ -26,7 +26,7 @@ import (
 
 // talk is a conversation with everything behind it, on a fake platform.
 type talk struct {
-	t        *testing.T
+	t        testing.TB
 	path     string
 	store    *sqlite.Backend
 	chat     *Chat
@@ -51,6 +51,7 @@ func (r *talk) Current() pipeline.Content                   { return r.content.L
 func (f *fixture) Rules() []*engine.Rule                    { return f.rules }
 func (f *fixture) Runners() []engine.Runner                 { return f.runners }
 func (f *fixture) Config(string) (*params.Config, error)    { return nil, nil }
+func (f *fixture) Policies(string) []*engine.Policy         { return nil }
 func (f *fixture) Action(ref string) (*engine.Action, bool) { a, ok := f.actions[ref]; return a, ok }
 
 func (f *fixture) Runner(name string) (*engine.Runner, bool) {
@@ -101,7 +102,7 @@ const fixtureAliases = `
 `
 
 // newTalk begins one on a platform that can show what shows says.
-func newTalk(t *testing.T, shows adapters.Capabilities) *talk {
+func newTalk(t testing.TB, shows adapters.Capabilities) *talk {
 	t.Helper()
 	r := &talk{t: t, path: filepath.Join(t.TempDir(), "petrel.db"), platform: &platform{shows: shows, news: make(chan struct{})}}
 	content := &fixture{actions: map[string]*engine.Action{}, runners: []engine.Runner{echo{}.Spec(), ask.Runner{}.Spec()}}
@@ -399,7 +400,7 @@ func (p *platform) everything() string {
 }
 
 // await waits for the newest message that holds all the words.
-func (p *platform) await(t *testing.T, words ...string) said {
+func (p *platform) await(t testing.TB, words ...string) said {
 	t.Helper()
 	deadline := time.After(30 * time.Second)
 	for {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"petrel/adapters"
+	"petrel/adapters/markup"
 	"petrel/aliases"
 	"petrel/engine"
 	"petrel/engine/pipeline"
@@ -151,6 +152,9 @@ func (c *Chat) guard(ctx context.Context, p *press) (bool, error) {
 	return err == nil, err
 }
 
+// longestNote is how many characters every platform shows at once.
+const longestNote = 1500
+
 // actDetails tells the presser alone what is on record about an execution.
 func (c *Chat) actDetails(ctx context.Context, p *press) (reaction, error) {
 	e, err := c.service.Execution(ctx, p.subject)
@@ -160,7 +164,7 @@ func (c *Chat) actDetails(ctx context.Context, p *press) (reaction, error) {
 	e = c.service.Shown(&e)
 	blocks := c.details(&e)
 	if !c.shows(p.event.Adapter).Ephemeral {
-		return reaction{answer: adapters.Answer{Note: plainText(blocks)}}, nil
+		return reaction{answer: adapters.Answer{Note: markup.Shorten(plainText(blocks), longestNote)}}, nil
 	}
 	at := placeOf(p.event)
 	m := adapters.Message{To: at.To, Key: p.key + "/details", InReplyTo: p.event.Message, State: adapters.StateSucceeded, Blocks: blocks}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"slices"
@@ -124,6 +125,10 @@ func call(ctx context.Context, cfg *config.Config, method, path string, body any
 	}
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
+		var op *net.OpError
+		if !errors.As(err, &op) || op.Op != "dial" {
+			return nil, fmt.Errorf("ask the server at %s: %w", cfg.HTTP.Listen, err)
+		}
 		return nil, fmt.Errorf("%w at %s (is it running? is http.listen the same?): %w", errNoServer, cfg.HTTP.Listen, err)
 	}
 	defer resp.Body.Close()

@@ -12,13 +12,10 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"petrel/engine"
 	"petrel/engine/expression"
 	"petrel/engine/expression/value"
-	"petrel/engine/pipeline"
 	"petrel/engine/workflow"
 	"petrel/engine/workflow/chain"
-	"petrel/engine/workflow/mistral"
 )
 
 func (a *app) workflowCommand() *cobra.Command {
@@ -99,113 +96,6 @@ func (a *app) workflowInspectCommand() *cobra.Command {
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print the problems as a JSON list, as the API does")
 	return cmd
-}
-
-func (a *app) workflowGraphCommand() *cobra.Command {
-	format := "text"
-	cmd := &cobra.Command{
-		Use:   "graph FILE|EXECUTION",
-		Short: "Draw a workflow or an action chain, or how the one of an execution stands",
-		Long: `Draws the tasks of a workflow and what leads to what. Given the ID of an execution,
-the running server is asked how its tasks stand.`,
-		Example: "  petrel workflow graph deploy.yaml --format mermaid\n  petrel workflow graph 6b0249c33da39346e446f072 --format svg > deploy.svg",
-		Args:    exactArgs(1, "the workflow file or the execution"),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			def, statuses, err := a.graphOf(cmd.Context(), args[0])
-			if err != nil {
-				return err
-			}
-			g, err := def.Graph()
-			if err != nil {
-				return err
-			}
-			switch format {
-			case "text":
-				_, err = io.WriteString(a.out, g.Tree(statuses))
-			case "mermaid":
-				_, err = io.WriteString(a.out, g.Mermaid(statuses))
-			case "svg":
-				_, err = io.WriteString(a.out, g.SVG(statuses))
-			default:
-				return usageError{fmt.Errorf("unknown format %q: it is text, mermaid or svg", format)}
-			}
-			return err
-		},
-	}
-	cmd.Flags().StringVar(&format, "format", format, "text, mermaid or svg")
-	return cmd
-}
-
-// graphOf reads a workflow file, or asks for that of an execution and how its tasks
-// stand.
-func (a *app) graphOf(ctx context.Context, name string) (*workflow.Definition, workflow.Statuses, error) {
-	if _, err := os.Stat(name); err == nil || !engine.ValidID(name) {
-		f, err := a.readWorkflow(name)
-		return f.def, nil, err
-	}
-	cfg, err := a.load(nil)
-	if err != nil {
-		return nil, nil, err
-	}
-	body, err := get(ctx, cfg, "/api/v1/executions/"+name+"/workflow")
-	if err != nil {
-		return nil, nil, err
-	}
-	var v pipeline.WorkflowView
-	if err := json.Unmarshal(body, &v); err != nil {
-		return nil, nil, fmt.Errorf("the answer of the server: %w", err)
-	}
-	def, err := pipeline.ReadDefinition(v.Runner, v.Name, []byte(v.Text))
-	return def, func(task string) workflow.Status { return v.Tasks[task] }, err
-}
-
-func (a *app) workflowConvertCommand() *cobra.Command {
-	var out string
-	cmd := &cobra.Command{
-		Use:   "convert FILE",
-		Short: "Write a Mistral v2 workflow as an Orquesta workflow",
-		Long: `Reads a Mistral v2 workflow and prints it as an Orquesta workflow. What has no
-equivalent, and what a person should look at, is listed on standard error; the
-exit code is 1 when something could not be converted.`,
-		Example: "  petrel workflow convert mistral/deploy.yaml -o actions/workflows/deploy.yaml",
-		Args:    exactArgs(1, "the Mistral file"),
-		RunE:    func(_ *cobra.Command, args []string) error { return a.convert(args[0], out) },
-	}
-	cmd.Flags().StringVarP(&out, "output", "o", "", "`file` to write instead of standard output")
-	return cmd
-}
-
-func (a *app) convert(name, to string) error {
-	text, err := a.readFile(name)
-	if err != nil {
-		return err
-	}
-	converted, notes, err := mistral.Convert(text)
-	if err != nil {
-		return fmt.Errorf("%s: %w", name, err)
-	}
-	lost := false
-	for _, n := range notes {
-		fmt.Fprintf(a.err, "%s: %s\n", name, n)
-		lost = lost || n.Lost
-	}
-	def, err := workflow.Parse(to, converted)
-	if err != nil {
-		return fmt.Errorf("the result cannot be read: %w", err)
-	}
-	for _, p := range def.Inspect(expression.New(expression.Options{}), "st2", "parent") {
-		fmt.Fprintf(a.err, "the result: %s\n", p)
-		lost = true
-	}
-	if to == "" {
-		_, err = a.out.Write(converted)
-	} else {
-		err = os.WriteFile(to, converted, 0o640)
-	}
-	if err == nil && lost {
-		return errSilent
-	}
-	return err
 }
 
 // readFile reads a file; "-" is standard input.

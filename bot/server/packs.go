@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"os"
 	"slices"
-	"time"
 
 	"petrel/bot/api"
 	"petrel/config"
@@ -125,37 +124,6 @@ func (s *Server) RegisterPacks(ctx context.Context) (api.Registration, error) {
 		return r, err
 	}
 	return r, s.store.Commit(ctx, &store.Batch{Events: []store.Event{{Type: eventReload, Key: s.member.node.Name}}})
-}
-
-// watchPacks reads the packs again when another process asks for it.
-func (s *Server) watchPacks(ctx context.Context) error {
-	after, err := s.store.LastEvent(ctx)
-	for ctx.Err() == nil {
-		if err != nil {
-			if errors.Is(err, store.ErrClosed) {
-				return err
-			}
-			s.log.Warn("it is not known whether packs have changed", "error", err)
-			select {
-			case <-ctx.Done():
-				return nil
-			case <-time.After(5 * time.Second):
-			}
-		}
-		var events []store.Event
-		if events, err = s.store.Events(ctx, after, 256); err != nil {
-			continue
-		}
-		wanted := false
-		for _, ev := range events {
-			after = ev.Seq
-			wanted = wanted || ev.Type == eventReload && ev.Key != s.member.node.Name
-		}
-		if wanted {
-			_, err = s.loadPacks(ctx)
-		}
-	}
-	return nil
 }
 
 // RegisterPacks registers the packs of a configuration in a store that no server

@@ -293,8 +293,7 @@ func (s *Server) Run(ctx context.Context) error {
 		}
 	}
 	stages.Go(fail(func() error { return s.workers.Run(intake, work) }))
-	in.Go(fail(func() error { return s.items.Watch(intake) }))
-	in.Go(fail(func() error { return s.watchPacks(intake) }))
+	in.Go(fail(func() error { return s.watchOthers(intake) }))
 	if s.roles.Has(RoleTimers) {
 		in.Go(fail(func() error {
 			return s.member.alone(intake, "datastore", func(ctx context.Context) error { return s.items.Sweep(ctx, sweepEvery) })

@@ -268,29 +268,24 @@ func TestRotateKeepsKeys(t *testing.T) {
 	}
 }
 
-func TestWatch(t *testing.T) {
+// What another process stores is hidden here too, once it is learned.
+func TestLearn(t *testing.T) {
 	f := newFixture(t)
-	f.set(Setting{Key: system("first"), Value: "the first secret", Secret: true})
-	f.Masker.Replace(usedGroup, nil) // as in another process
-	done := make(chan error)
-	ctx, stop := contextWithCancel(t)
-	go func() { done <- f.Watch(ctx) }()
-	hidden := func(text string) {
-		t.Helper()
-		for end := time.Now().Add(30 * time.Second); f.Masker.Text(text) == text; {
-			if time.Now().After(end) {
-				t.Fatalf("%q is not hidden", text)
-			}
-			time.Sleep(time.Millisecond)
+	for _, text := range []string{"the first secret", "another secret"} {
+		f.set(Setting{Key: system("s"), Value: text, Secret: true})
+		f.Masker.Replace(usedGroup, nil) // as in another process
+		if got := f.Masker.Text(text); got != text {
+			t.Errorf("%q is hidden before it is learned", text)
+		}
+		if err := f.Learn(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if got := f.Masker.Text(text); got != secrets.Masked {
+			t.Errorf("%q is not hidden: %q", text, got)
 		}
 	}
-	hidden("the first secret")
-	f.set(Setting{Key: system("second"), Value: "another secret", Secret: true})
-	f.Masker.Replace(usedGroup, nil)
-	hidden("another secret")
-	stop()
-	if err := <-done; err != nil {
-		t.Error(err)
+	if got := f.Masker.Text("the first secret"); got == secrets.Masked {
+		t.Error("what is not stored any more is hidden for ever")
 	}
 }
 

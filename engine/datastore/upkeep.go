@@ -166,55 +166,10 @@ func (s *Service) sweep(ctx context.Context) (n int, err error) {
 	}
 }
 
-// Watch keeps the masker informed of the secret values of the whole datastore,
-// whichever process stores them, until ctx ends.
-func (s *Service) Watch(ctx context.Context) error {
-	for after := uint64(0); ; {
-		last, err := s.Store.LastEvent(ctx)
-		if err == nil {
-			err = s.learn(ctx)
-		}
-		if err == nil {
-			after = last
-			after, err = s.awaitChange(ctx, after)
-		}
-		switch {
-		case ctx.Err() != nil:
-			return nil
-		case errors.Is(err, store.ErrClosed):
-			return err
-		case err != nil:
-			s.Logger.Warn("the secret values of the datastore are not all known, so not all can be hidden", "error", err)
-			select {
-			case <-ctx.Done():
-				return nil
-			case <-time.After(5 * time.Second):
-			}
-		}
-	}
-}
-
-// awaitChange waits for the event of an item.
-func (s *Service) awaitChange(ctx context.Context, after uint64) (uint64, error) {
-	for {
-		events, err := s.Store.Events(ctx, after, 256)
-		if err != nil {
-			return after, err
-		}
-		found := false
-		for _, ev := range events {
-			after = ev.Seq
-			found = found || ev.Type == EventChanged
-		}
-		if found {
-			return after, nil
-		}
-	}
-}
-
-// learn tells the masker all secret values. What cannot be decrypted here is
-// nothing that could be seen here.
-func (s *Service) learn(ctx context.Context) error {
+// Learn tells the masker all secret values that are stored, whichever process
+// stored them: to be called at the start and after every EventChanged. What
+// cannot be decrypted here is nothing that could be seen here.
+func (s *Service) Learn(ctx context.Context) error {
 	if s.Masker == nil {
 		return nil
 	}

@@ -65,22 +65,28 @@ func (w *Workers) handleAction(ctx context.Context, item store.Item) error {
 	if err != nil {
 		return w.complete(ctx, d, item, runners.Failure(err.Error()))
 	}
+	var b store.Batch
+	through, admitted, err := w.admit(ctx, &d, &b, item)
+	defer admitted()
+	if err != nil || !through {
+		return err
+	}
 	if err := e.MoveTo(engine.Running, w.now()); err != nil {
 		return err
 	}
 	e.Worker = w.node
-	if runner.Spec().Quick { // what it does takes effect with its record, so that it runs is not worth one
+	if runner.Spec().Quick && !e.Gated { // what it does takes effect with its record, so that it runs is not worth one
 		return w.complete(ctx, d, item, w.run(ctx, runner, job))
 	}
 	work, forget := w.track(ctx, e.ID) // before it can be seen running, lest a cancel be missed
 	defer forget()
-	var b store.Batch
 	if err := w.putExecution(&b, d); err != nil {
 		return err
 	}
 	if err := w.store.Commit(work, &b); err != nil {
 		return err
 	}
+	admitted()
 	d.Rev++
 	outcome := w.checkOutcome(set, w.run(work, runner, job))
 	if errors.Is(context.Cause(work), store.ErrLeaseLost) {
@@ -157,7 +163,11 @@ func (w *Workers) complete(ctx context.Context, d store.Doc[engine.Execution], i
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(work), recordLimit)
 	defer cancel()
 	defer context.AfterFunc(work, func() { time.AfterFunc(recordLimitStop, cancel) })()
+	if d.Value.Gated {
+		defer w.gates.lock(d.Value.Action.Ref)()
+	}
 	for {
+		read := d
 		e := &d.Value
 		if e.Status == engine.Canceling {
 			o.Status = engine.Canceled
@@ -172,6 +182,9 @@ func (w *Workers) complete(ctx context.Context, d store.Doc[engine.Execution], i
 		var b store.Batch
 		w.attachResult(&b, e, o.Result)
 		if err := w.putExecution(&b, d); err != nil {
+			if d = read; errors.Is(err, store.ErrUnavailable) && wait(ctx, recordPause) {
+				continue
+			}
 			return err
 		}
 		if o.Status == engine.Pending {

@@ -27,14 +27,24 @@ import (
 
 // content is a fixed snapshot.
 type content struct {
-	actions []*engine.Action
-	rules   []*engine.Rule
-	runners []engine.Runner
-	configs map[string]*params.Config
+	actions  []*engine.Action
+	rules    []*engine.Rule
+	runners  []engine.Runner
+	configs  map[string]*params.Config
+	policies []*engine.Policy
 }
 
 func (c *content) Current() Content      { return c }
 func (c *content) Rules() []*engine.Rule { return c.rules }
+
+func (c *content) Policies(action string) (list []*engine.Policy) {
+	for _, p := range c.policies {
+		if p.ResourceRef == action {
+			list = append(list, p)
+		}
+	}
+	return list
+}
 
 func (c *content) Config(pack string) (*params.Config, error) {
 	if pack == "broken" {
@@ -218,7 +228,7 @@ func (b *bench) ended(id string) engine.Execution {
 
 func (b *bench) until(id string, done func(engine.Execution) bool) engine.Execution {
 	b.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
 	for after := uint64(0); ; {
 		e, err := b.service.Execution(ctx, id)
@@ -670,7 +680,7 @@ func TestOutright(t *testing.T) {
 // notice takes the next notice from the outbox.
 func (b *bench) notice() Notice {
 	b.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
 	items, err := b.store.Lease(ctx, store.LeaseRequest{Queue: QueueOutbox, Holder: "test", Max: 1, TTL: time.Minute})
 	if err != nil {

@@ -38,6 +38,8 @@ type Content interface {
 	Runner(name string) (*engine.Runner, bool)
 	Runners() []engine.Runner
 	Rules() []*engine.Rule
+	// Policies are the enabled policies of an action.
+	Policies(action string) []*engine.Policy
 	// Config is the configuration of a pack; nil when it has none.
 	Config(pack string) (*params.Config, error)
 }
@@ -330,6 +332,9 @@ func (s *Service) putExecution(b *store.Batch, d store.Doc[engine.Execution]) er
 	tellParent(b, e)
 	if e.Status.Completed() {
 		if err := s.addNotifications(b, e); err != nil {
+			return err
+		}
+		if err := s.afterwards(b, e); err != nil {
 			return err
 		}
 	}

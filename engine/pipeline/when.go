@@ -39,7 +39,7 @@ func whenNames(trigger string) exprlang.Schema {
 	case engine.TriggerNotify:
 		payload = record([]string{"execution_id", "status", "start_timestamp", "end_timestamp", "action_ref", "runner_ref", "channel", "route", "message"}, "data")
 	case engine.TriggerChatForm:
-		payload = record([]string{"form", "adapter", "message", "execution_id"}, "values", "user", "channel", "data")
+		payload = record([]string{"form", "adapter", "message", "execution_id"}, "answers", "user", "channel", "data")
 	case engine.TriggerChatMessage:
 		payload = record([]string{"adapter", "delivery_id", "thread", "message", "text"}, "user", "channel")
 	case engine.TriggerChatCommand:

@@ -50,6 +50,7 @@ type Workers struct {
 	maxResult      int
 	validateOutput bool
 
+	gates gateLocks
 	flows flowCache
 	plans plans
 
@@ -88,6 +89,7 @@ func (w *Workers) Run(intake, work context.Context) error {
 		})
 	}
 	start(func() error { return w.watchCancels(intake, after) })
+	group.Go(func() error { return w.tendGates(intake) })
 	for _, s := range w.stages() {
 		s.Store, s.Holder, s.Logger = w.store, w.node, w.log
 		start(func() error { return s.Run(intake, work) })

@@ -109,6 +109,8 @@ func TestCommands(t *testing.T) {
 		{"greet ann in french times=2 shout=true", "examples.greet language=french name=ann shout=true times=2"},
 		{"roll 3d6", "examples.roll dice=3d6"},
 		{"roll dice", "examples.roll"},
+		{"incident web is down", "examples.incident title=web is down"},
+		{"report incident", "examples.report_incident"},
 		{"say hello all in #ops", "chatops.say channel=#ops message=hello all"},
 		{"say hello in town", ""},
 		{"pack install csv,excel", "packs.pack_install packs=csv,excel"},

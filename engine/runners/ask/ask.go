@@ -47,15 +47,12 @@ func (Runner) Spec() engine.Runner {
 // does; what goes beyond it is there only when it was given.
 func (Runner) Run(_ context.Context, job runners.Job) (runners.Outcome, error) {
 	result := value.NewDict(8)
-	for _, name := range []string{"schema", "roles", "users", "route", "ttl"} {
+	for i, name := range []string{"schema", "roles", "users", "route", "ttl", "message", "approvers", "remind"} {
 		v, _ := job.Runner.GetString(name)
 		if f, ok := v.(float64); ok && f == math.Trunc(f) && math.Abs(f) < 1<<53 {
 			v = int64(f) // minutes are whole in StackStorm
 		}
-		result.SetString(name, v)
-	}
-	for _, name := range []string{"message", "approvers", "remind"} {
-		if v, _ := job.Runner.GetString(name); value.Truth(v) {
+		if i < 5 || value.Truth(v) {
 			result.SetString(name, v)
 		}
 	}

@@ -89,6 +89,13 @@ func (s *Server) Slow(d time.Duration) { s.fault(func(f *faults) { f.slow = d })
 // RefuseForms makes dialogs impossible to open.
 func (s *Server) RefuseForms(on bool) { s.fault(func(f *faults) { f.refuseForms = on }) }
 
+// Garble sends an event that is not as clients expect.
+func (s *Server) Garble() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.emit("user_updated", map[string]any{"user": 5}, map[string]any{"user_id": ""})
+}
+
 // Revoke makes the bot's token invalid and hangs up.
 func (s *Server) Revoke() {
 	s.fault(func(f *faults) { f.revoked = true })

@@ -29,7 +29,7 @@ type Options struct {
 	SigningSecret string          // fake-signing-secret
 	Scopes        []string        // of the bot token; every one that the fake knows
 	AckDeadline   time.Duration   // 3 s
-	RetryDelays   []time.Duration // 10 ms, 1 min, 5 min: when an event that was not acknowledged is brought again
+	RetryDelays   []time.Duration // 10 ms, 5 s, and thrice 10 s: when an event that was not acknowledged is brought again. Slack's own are none, 1 min, 5 min
 	PingEvery     time.Duration   // 5 s: WebSocket pings of the server
 }
 
@@ -92,7 +92,7 @@ func Start(o Options) *Server {
 		o.AckDeadline = 3 * time.Second
 	}
 	if o.RetryDelays == nil {
-		o.RetryDelays = []time.Duration{10 * time.Millisecond, time.Minute, 5 * time.Minute}
+		o.RetryDelays = []time.Duration{10 * time.Millisecond, 5 * time.Second, 10 * time.Second, 10 * time.Second, 10 * time.Second}
 	}
 	if o.PingEvery == 0 {
 		o.PingEvery = 5 * time.Second
