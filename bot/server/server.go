@@ -112,10 +112,23 @@ func New(ctx context.Context, cfg *config.Config, o Options) (_ *Server, err err
 	return s, s.listen(ctx)
 }
 
-func (s *Server) openStore(ctx context.Context) error {
-	var err error
-	s.store, err = OpenStore(ctx, s.cfg, s.log)
-	return err
+// storePatience is how long a starting program waits for a store that is away,
+// such as a Redis that restarts.
+const storePatience = 20 * time.Second
+
+func (s *Server) openStore(ctx context.Context) (err error) {
+	for began, pause := time.Now(), 250*time.Millisecond; ; pause = min(2*pause, 2*time.Second) {
+		s.store, err = OpenStore(ctx, s.cfg, s.log)
+		if !errors.Is(err, store.ErrUnavailable) || time.Since(began) > storePatience {
+			return err
+		}
+		s.log.Warn("the store is away; waiting for it", "error", err)
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(pause):
+		}
+	}
 }
 
 // assemble makes the engine and the conversation around the store.
