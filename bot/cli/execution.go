@@ -22,7 +22,7 @@ func (a *app) executionCommand() *cobra.Command {
 		Args: exactArgs(1, "the execution"), RunE: func(cmd *cobra.Command, args []string) error { return a.why(cmd.Context(), args[0], asJSON) },
 	}
 	why.Flags().BoolVarP(&asJSON, "json", "j", false, "print JSON")
-	cmd.AddCommand(why)
+	cmd.AddCommand(why, a.executionGetCommand())
 	return cmd
 }
 
