@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"hash/fnv"
 	"math/rand/v2"
+	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -67,6 +69,12 @@ func randomFlow(r *rand.Rand, below string) string {
 // stops: it ends, and nothing is left over.
 func TestRandomWorkflows(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
+	if text := os.Getenv("PETREL_TEST_SEED"); text != "" { // a run to be repeated
+		var err error
+		if seed, err = strconv.ParseUint(text, 10, 64); err != nil {
+			t.Fatal(err)
+		}
+	}
 	t.Logf("seed %d", seed)
 	r := rand.New(rand.NewPCG(seed, 1))
 	f := newFlowBench(t)
@@ -142,6 +150,20 @@ func TestRandomWorkflows(t *testing.T) {
 	if len(all) < 3*flows {
 		t.Errorf("only %d executions", len(all))
 	}
+	t.Cleanup(func() {
+		if !t.Failed() {
+			return
+		}
+		for _, e := range f.everything() {
+			if e.Status.Completed() {
+				continue
+			}
+			t.Logf("left: %s %s %s: %v", e.Action.Ref, e.ID, e.Status, e.Log)
+			if d, err := Executions.Get(context.Background(), f.store, e.Parent); err == nil {
+				t.Logf("  its parent: %s %s: %v", d.Value.Action.Ref, d.ID, d.Value.Log)
+			}
+		}
+	})
 	for _, e := range all {
 		f.ended(e.ID)
 	}
