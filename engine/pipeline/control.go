@@ -225,6 +225,9 @@ func (w *Workers) requested(ctx context.Context, f *flow, b *store.Batch, do flo
 	if err := f.c.Request(ctx, to); err != nil && !errors.As(err, &refused) {
 		return err
 	}
+	if do == doPause && f.c.Status().Completed() {
+		return nil // it ended before it heard of the pause; see endPaused
+	}
 	return w.eachChild(ctx, &f.e.Value, func(d store.Doc[engine.Execution]) error {
 		_, err := w.passOn(b, d, do, &f.e.Value)
 		return err

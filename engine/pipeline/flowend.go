@@ -56,9 +56,40 @@ func (w *Workers) follow(ctx context.Context, f *flow, b *store.Batch) error {
 		w.attachResult(b, e, result)
 	}
 	if to.Completed() {
+		if err := w.endPaused(ctx, e, b); err != nil {
+			return err
+		}
 		w.log.Info("workflow ended", "execution_id", e.ID, "action", e.Action.Ref, "status", to, "trace_id", e.TraceID)
 	}
 	return w.putExecution(b, f.e)
+}
+
+// endPaused cancels the workflows below one that has ended which a person's pause
+// holds up, as when a task of a paused workflow fails beside a paused
+// sub-workflow: nobody could resume them from above any more. What runs below
+// runs on, and what waits for an answer goes on with the answer.
+func (w *Workers) endPaused(ctx context.Context, e *engine.Execution, b *store.Batch) error {
+	if e.Status == engine.Succeeded {
+		return nil // a conductor succeeds with no task held up
+	}
+	return w.eachChild(ctx, e, func(d store.Doc[engine.Execution]) error {
+		c := &d.Value
+		held := c.Status == engine.Pausing || c.Status == engine.Paused
+		if !engine.Conducted(c.Action.Runner) || !held || c.Context.PausedBy == "" {
+			return nil
+		}
+		for _, p := range b.Puts {
+			if p.Collection == Executions.Name && p.ID == d.ID {
+				return nil // this step has decided about it already
+			}
+		}
+		by := e.Context.CancelledBy
+		if by == "" {
+			by = c.Context.PausedBy
+		}
+		_, err := w.addCancel(b, d, by)
+		return err
+	})
 }
 
 // standing is the status of the execution of a workflow.
@@ -131,6 +162,9 @@ func (w *Workers) buryFlow(ctx context.Context, item store.Item, cause error) er
 			return err
 		}
 		w.attachResult(&b, e, flowProblem(stuck(cause)))
+		if err := w.endPaused(ctx, e, &b); err != nil {
+			return err
+		}
 		if err := w.putExecution(&b, d); err != nil {
 			return err
 		}
