@@ -53,7 +53,7 @@ func TestBuiltinPacks(t *testing.T) {
 		{"!show the path", "succeeded", "data/python"},
 		{`!announce {"a": 1}`, "succeeded", "a : 1"},
 		{`!inject offer.event {"word": "aloud"}`, "succeeded", "trigger_instance"},
-		{`!inject offer.none {}`, "failed", "there is no trigger type offer.none"},
+		{`!inject offer.none {}`, "failed", `there is no trigger type "offer.none"`},
 		{"!dig -x", "failed", "cannot be one"},
 		{"!windows dir", "failed", "no shell could be opened on 127.0.0.1"},
 		{"!pack search hello", "", "demo"},

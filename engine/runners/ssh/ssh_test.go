@@ -358,7 +358,7 @@ func TestStopLeavesNothingBehind(t *testing.T) {
 	}{
 		{"cancel", "wait", false, 60, runners.ErrCanceled, engine.Canceled, 0, "canceled"},
 		{"shutdown", `trap "" TERM; while :; do wait; done`, false, 60, runners.ErrShutdown, engine.Abandoned, 0, "stopped"},
-		{"timeout", "wait", false, 4, nil, engine.TimedOut, -9, "within 4 seconds"},
+		{"timeout", "wait", false, 10, nil, engine.TimedOut, -9, "within 10 seconds"},
 		{"sudo", `trap "" TERM; while :; do wait; done`, true, 60, runners.ErrCanceled, engine.Canceled, 0, "canceled"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
