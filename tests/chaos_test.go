@@ -117,7 +117,9 @@ func TestChaosSQLite(t *testing.T) {
 }
 
 func TestChaosRedis(t *testing.T) {
-	server := redistest.Start(t)
+	// With everysec a Redis that is killed may lose what it acknowledged in the last
+	// two seconds, while a sync is under way.
+	server := redistest.Start(t, "--appendfsync", "always")
 	url := server.URL("chaos")
 	shifty, err := jumping()
 	if err != nil {

@@ -175,7 +175,7 @@ func TestWorkflowsSurviveKills(t *testing.T) {
 }
 
 func TestWorkflowsSurviveKillsRedis(t *testing.T) {
-	server := redistest.Start(t)
+	server := redistest.Start(t, "--appendfsync", "always")
 	url := server.URL("storm")
 	marks := filepath.Join(t.TempDir(), "marks")
 	var procs []*petrel

@@ -176,7 +176,7 @@ func awaitTries(t *testing.T, p *petrel, id string) {
 }
 
 func TestPoliciesSurviveKillsRedis(t *testing.T) {
-	server := redistest.Start(t)
+	server := redistest.Start(t, "--appendfsync", "always")
 	url := server.URL("slots")
 	var procs []*petrel
 	for _, roles := range []string{"api, rules", "workers", "workers"} {
