@@ -25,6 +25,7 @@ type Config struct {
 	Packs           []string  `yaml:"packs" kind:"path" doc:"Folders that hold packs, each pack a sub-folder with a pack.yaml; a folder that is itself a pack works too. They add to the built-in packs; of two packs with the same ref the first one listed wins, and any of them wins over installed packs (packs in data_dir), which win over built-in ones."`
 	PackIndex       []string  `yaml:"pack_index" doc:"Where packs are looked up by name: addresses or files of indexes, JSON of the form {\"packs\": {NAME: {\"repo_url\": ..., \"version\": ...}}}. Of two packs with the same name that of the index listed first counts."`
 	Configs         string    `yaml:"configs" kind:"path" doc:"Folder that holds the configurations of packs, one file REF.yaml a pack. Empty means configs in data_dir."`
+	Overrides       string    `yaml:"overrides" kind:"path" doc:"Folder that holds what is switched on and off in packs, _global.yaml and one file REF.yaml a pack. Empty means overrides in data_dir."`
 	Python          Python    `yaml:"python"`
 	Secrets         Secrets   `yaml:"secrets"`
 	Chat            Chat      `yaml:"chat"`
@@ -139,6 +140,14 @@ func (c *Config) KeyFile() string {
 		return c.Secrets.KeyFile
 	}
 	return filepath.Join(c.DataDir, "keys.json")
+}
+
+// OverridesDir returns the folder of the overrides of packs.
+func (c *Config) OverridesDir() string {
+	if c.Overrides != "" {
+		return c.Overrides
+	}
+	return filepath.Join(c.DataDir, "overrides")
 }
 
 // VirtualenvsDir returns the folder of the packs' virtualenvs.

@@ -54,7 +54,7 @@ var kinds = []string{"triggers", "sensors", "actions", "rules", "aliases", "poli
 // the same ref the one of the earlier source is used. Runners are those that
 // actions may name; checks are asked about rules.
 func Load(ctx context.Context, sources []Source, runners []engine.Runner, checks Checks) *Content {
-	l := &loader{checks: checks, content: &Content{Runners: runners, broken: map[string][]string{}, configs: map[string]*packConfig{}}, runners: map[string]engine.Runner{}}
+	l := &loader{checks: checks, overridden: map[string]map[string]override{}, content: &Content{Runners: runners, broken: map[string][]string{}, configs: map[string]*packConfig{}}, runners: map[string]engine.Runner{}}
 	for _, r := range runners {
 		for _, name := range append([]string{r.Name}, r.Aliases...) {
 			l.runners[runnerKey(name)] = r
@@ -83,6 +83,7 @@ type loader struct {
 	runners     map[string]engine.Runner
 	runnerNames []string
 	checks      Checks
+	overridden  map[string]map[string]override // files of overrides, by path
 }
 
 func (l *loader) problem(name, format string, args ...any) {
@@ -158,6 +159,9 @@ func (l *loader) kind(ctx context.Context, d folder, p *Pack, kind string) {
 	}
 	seen := map[string]string{}
 	for _, r := range results {
+		if r.entity != nil {
+			l.overrides(d, p.Ref).apply(r.entity)
+		}
 		l.take(r, p, seen)
 	}
 }

@@ -22,6 +22,9 @@ type Source struct {
 	// Configs is the folder on this machine that holds the configuration of each
 	// pack, <ref>.yaml; "" when packs have none.
 	Configs string
+	// Overrides is the folder on this machine that holds what an installation
+	// switches on and off, _global.yaml and <ref>.yaml; "" when it does not.
+	Overrides string
 }
 
 // Dir is a Source on disk.
@@ -33,7 +36,7 @@ type folder struct {
 	name string // of the folder
 	dir  string // on this machine; the name alone for packs that are nowhere on disk
 
-	configs string // see Source
+	configs, overrides string // see Source
 }
 
 // shown is how a file of the pack is named to people.
@@ -50,7 +53,7 @@ func (s Source) folders() ([]folder, error) {
 		if err != nil {
 			return nil, err
 		}
-		return []folder{{fsys: root, name: filepath.Base(abs), dir: s.Dir, configs: s.Configs}}, nil
+		return []folder{{fsys: root, name: filepath.Base(abs), dir: s.Dir, configs: s.Configs, overrides: s.Overrides}}, nil
 	}
 	entries, err := fs.ReadDir(root, ".")
 	if err != nil {
@@ -68,7 +71,7 @@ func (s Source) folders() ([]folder, error) {
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, folder{fsys: sub, name: e.Name(), dir: filepath.Join(s.Dir, e.Name()), configs: s.Configs})
+		out = append(out, folder{fsys: sub, name: e.Name(), dir: filepath.Join(s.Dir, e.Name()), configs: s.Configs, overrides: s.Overrides})
 	}
 	return out, nil
 }

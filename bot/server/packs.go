@@ -58,7 +58,7 @@ func readPacks(ctx context.Context, cfg *config.Config, specs []engine.Runner, r
 	}
 	var sources []packs.Source
 	for _, dir := range append(PackFolders(cfg), unpacked) {
-		sources = append(sources, packs.Source{Dir: dir, Configs: cfg.ConfigsDir()})
+		sources = append(sources, packs.Source{Dir: dir, Configs: cfg.ConfigsDir(), Overrides: cfg.OverridesDir()})
 	}
 	return packs.Load(ctx, sources, specs, checks(renderer)), nil
 }
