@@ -400,6 +400,44 @@ func TestPauseAndResume(t *testing.T) {
 	f.quiet()
 }
 
+// A workflow that fails while it is paused takes the paused ones below along:
+// nobody could resume them from above any more.
+func TestFailLeavesNonePaused(t *testing.T) {
+	f := newFlowBench(t)
+	gates := map[string]chan struct{}{"inner": make(chan struct{}), "fail": make(chan struct{})}
+	f.puppet.will(func(ctx context.Context, job runners.Job) (runners.Outcome, error) {
+		what, _ := job.Params.GetString("what")
+		select {
+		case <-gates[fmt.Sprint(what)]:
+		case <-ctx.Done():
+		}
+		if what == "fail" {
+			return runners.Failure("as wanted"), nil
+		}
+		return echo(ctx, job)
+	})
+	f.workflow("inner", "orquesta", `{}`, "version: 1.0\ntasks:\n  i: {action: test.do, input: {what: inner}, next: [{do: j}]}\n  j: {action: core.noop}\n")
+	f.workflow("outer", "orquesta", `{}`, "version: 1.0\ntasks:\n  o: {action: test.inner}\n  d: {action: test.do, input: {what: fail}}\n")
+	f.work()
+	root := f.start("test.outer", `{}`)
+	<-f.puppet.started
+	<-f.puppet.started
+	if _, err := f.service.Pause(t.Context(), root.ID, "bob"); err != nil {
+		t.Fatal(err)
+	}
+	inner := f.child(root.ID, "o", is(engine.Pausing))
+	close(gates["inner"])
+	f.until(inner.ID, is(engine.Paused))
+	close(gates["fail"])
+	if e := f.ended(root.ID); e.Status != engine.Failed {
+		t.Errorf("the outer workflow is %s", e.Status)
+	}
+	if e := f.ended(inner.ID); e.Status != engine.Canceled {
+		t.Errorf("the inner workflow is %s", e.Status)
+	}
+	f.quiet()
+}
+
 // Resuming what is at the bottom brings the workflows above it along.
 func TestResumeFromBelow(t *testing.T) {
 	f := newFlowBench(t)
