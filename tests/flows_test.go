@@ -301,6 +301,7 @@ func TestPauseAndResumeWorkflow(t *testing.T) {
 		if _, err := h.server.Service().Pause(t.Context(), id, "bob"); err != nil {
 			t.Fatal(err)
 		}
+		h.until(inner.ID, engine.Pausing) // else its next task may begin before it hears
 		h.let(path, "ok")
 		h.until(id, engine.Paused)
 		h.until(inner.ID, engine.Paused)
